@@ -1,0 +1,1 @@
+"""The words of geoingest as pydantic models: manifest, ingest, run, asset, lineage, activity. No I/O."""

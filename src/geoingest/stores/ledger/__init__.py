@@ -1,0 +1,1 @@
+"""The ledger: no record, no data."""

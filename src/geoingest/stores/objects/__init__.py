@@ -1,0 +1,1 @@
+"""Objects in buckets: the port and its adapters."""
