@@ -1,0 +1,79 @@
+"""The whole chain in one process: the planner, the three stages and the local broker, put together."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime
+from functools import partial
+
+import geoingest_export
+import geoingest_load
+import geoingest_transform
+from geoingest.events import Event
+from geoingest.model.ingest import Ingest
+from geoingest.model.run import Run
+from geoingest.runtime.broker import LocalBroker, Subscriber
+from geoingest.runtime.delivery import Reply, deliver
+from geoingest.runtime.liveness import hold_run
+from geoingest.runtime.platform import Platform
+from geoingest.runtime.stage import Stage
+from geoingest.stores.ledger.runs import get_run, register_run
+from geoingest_operator.finish import finish_run, take_dead_letter
+from geoingest_operator.plan import Planned, gather_facts, plan_run
+
+# Stage name, rows done, rows in all or null.
+Watcher = Callable[[str, int, int | None], None]
+
+STAGES: dict[str, Stage] = {
+    stage.name: stage for stage in (geoingest_load.STAGE, geoingest_transform.STAGE, geoingest_export.STAGE)
+}
+
+
+def plan_ingest(platform: Platform, ingest: Ingest, *, manifest_path: str | None = None) -> Planned:
+    """The plan of an ingest's first attempt, nothing written yet.
+
+    Raises: PermanentError: a source is missing, or the lane is switched off.
+    """
+    sources = gather_facts(ingest, platform.objects, platform.settings)
+    return plan_run(
+        ingest,
+        sources,
+        platform.settings,
+        token=secrets.token_hex(16),
+        now=datetime.now(UTC),
+        manifest_path=manifest_path,
+    )
+
+
+def run_planned(platform: Platform, planned: Planned, *, watch: Watcher) -> Run:
+    """The run after it ended, whatever way; nothing transient is left.
+
+    An interruption (Ctrl-C) ends the process; the next janitor's pass ends the run.
+    """
+    run_id = planned.run.run_id
+    with hold_run(platform.settings, run_id):
+        register_run(platform.documents, run=planned.run, manifest=planned.manifest, dataset=planned.dataset)
+        broker = LocalBroker(subscribers(platform, watch), dead_letter=partial(take_dead_letter, platform))
+        broker.publish(planned.event)
+        finish_run(platform, run_id)
+    return get_run(platform.documents, run_id) or planned.run
+
+
+def subscribers(platform: Platform, watch: Watcher) -> dict[str, Subscriber]:
+    """Who takes the events of the trigger table in this process, by the table's names."""
+
+    def stage_subscriber(stage: Stage) -> Subscriber:
+        return lambda event: deliver(event, stage, platform, on_rows=partial(watch, stage.name))
+
+    def operator(event: Event) -> Reply:
+        finish_run(platform, event.data.run_id)
+        return Reply(status=204)
+
+    return {name: stage_subscriber(stage) for name, stage in STAGES.items()} | {"operator": operator}
+
+
+def named(ingest: Ingest, *, name: str) -> Ingest:
+    """The ingest with an identity of its own: every `geoingest run` is a new one, also of the same file."""
+    return replace(ingest, name=ingest.name or name, uid=secrets.token_hex(16))
