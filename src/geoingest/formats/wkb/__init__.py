@@ -6,6 +6,9 @@ Every function takes Arrow `binary` or `large_binary` arrays, sliced or not; nul
 
 from geoingest.formats.wkb.codes import has_m, is_linear, ogc_geometry_type, type_names
 from geoingest.formats.wkb.coordinates import bounds, map_xy, vertices, xy
+from geoingest.formats.wkb.curves import linearise
+from geoingest.formats.wkb.encoding import normalise
+from geoingest.formats.wkb.rings import orient
 from geoingest.formats.wkb.walks import Walk, walk
 
 __all__ = [
@@ -13,8 +16,11 @@ __all__ = [
     "bounds",
     "has_m",
     "is_linear",
+    "linearise",
     "map_xy",
+    "normalise",
     "ogc_geometry_type",
+    "orient",
     "type_names",
     "vertices",
     "walk",

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -52,6 +53,13 @@ def with_data(column: pa.Array, data: NDArray[np.uint8]) -> pa.Array:
     return pa.Array.from_buffers(
         column.type, len(column), [validity, pa.py_buffer(offsets), pa.py_buffer(data)], column.null_count
     )
+
+
+def with_rows(column: pa.Array, rows: NDArray[np.int64], values: list[bytes]) -> pa.Array:
+    """The column with the values of these ascending rows replaced."""
+    mask = np.zeros(len(column), np.bool_)
+    mask[rows] = True
+    return pc.replace_with_mask(column, pa.array(mask), pa.array(values, column.type))
 
 
 def strided(data: NDArray[np.uint8], dtype: np.dtype[Any]) -> NDArray[Any]:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from numpy.typing import NDArray
 
-    from geoingest.formats.wkb.cursors import Ints
+    from geoingest.formats.wkb.cursors import Bytes, Ints
     from geoingest.formats.wkb.walks import Walk
 
     Floats: TypeAlias = NDArray[np.float64]
@@ -28,7 +28,7 @@ def vertices(walk: Walk) -> int:
 
 def xy(walk: Walk) -> tuple[Floats, Floats]:
     """All vertices' x and y in the order of the bytes, copied; NaN where the file says NaN."""
-    points = strided(walk.data, XY)[point_positions(walk)]
+    points = strided(walk.data, XY)[positions(walk.start, walk.count, walk.dims)]
     return points.real, points.imag
 
 
@@ -59,7 +59,7 @@ def map_xy(
         function: takes and returns two float64 arrays of the same length. Never sees a vertex with NaN in it:
             those, and so empty points, stay as they are.
     """
-    at = point_positions(walk)
+    at = positions(walk.start, walk.count, walk.dims)
     points = strided(walk.data, XY)[at]
     number = ~np.isnan(points)
     if not number.all():
@@ -73,14 +73,11 @@ def map_xy(
     return with_data(column, data)
 
 
-def point_positions(walk: Walk) -> Ints:
-    """The first byte of every vertex in `walk.data`."""
-    stride = walk.dims.astype(np.int64) * 8
-    before = np.cumsum(walk.count) - walk.count
-    at = np.arange(vertices(walk), dtype=np.int64)
-    if (stride == stride[:1]).all():
-        at *= stride[0] if stride.size else 1
-    else:
-        at *= np.repeat(stride, walk.count)
-    at += np.repeat(walk.start - before * stride, walk.count)
+def positions(start: Ints, count: Ints, dims: Bytes) -> Ints:
+    """The first byte of every vertex of these sequences."""
+    stride = dims.astype(np.int64) * 8
+    before = np.cumsum(count) - count
+    at = np.arange(count.sum(), dtype=np.int64)
+    at *= stride[0] if stride.size and (stride == stride[0]).all() else np.repeat(stride, count)
+    at += np.repeat(start - before * stride, count)
     return at
