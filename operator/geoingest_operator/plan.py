@@ -67,7 +67,7 @@ def plan_run(  # noqa: PLR0913  a plan depends on this many things, and on nothi
         name=ingest.name,
         uid=ingest.uid,
         attempt=attempt,
-        dataset_id=dataset_id(ingest.manifest, seed=run_id),
+        dataset_id=dataset_id(ingest.manifest, seed=ingest.uid),
         manifest_id=str(uuid.uuid5(naming.NAMESPACE, f"manifest/{ingest.uid}")),
         intent=ingest.manifest.intent,
         lane=lane_of(ingest.manifest.intent),

@@ -75,6 +75,17 @@ class Reproject:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PromoteMulti:
+    """Single geometries become multi geometries of one part: files that differ only in that can be one dataset."""
+
+    name: ClassVar[str] = "promote_multi"
+
+    def parameters(self) -> Parameters:
+        """What lineage records: there is nothing to choose."""
+        return {}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Repair:
     """Invalid geometries are made valid, or fail the run, by `policy`."""
 
@@ -99,7 +110,7 @@ class Simplify:
         return {"tolerance": self.tolerance, "unit": self.unit}
 
 
-Step: TypeAlias = Linearise | Reproject | Repair | Simplify
+Step: TypeAlias = Linearise | PromoteMulti | Reproject | Repair | Simplify
 
 # Named intents are lossless as well, unless the ingest says otherwise; the names are there to be given more.
 NAMED_RECIPES: Final[Mapping[str, Recipe]] = MappingProxyType(

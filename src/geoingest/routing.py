@@ -96,6 +96,12 @@ def stage_taking(event_type: str) -> Stage | None:
     return next((step.stage for step in CHAIN if step.takes == event_type), None)
 
 
+def subscriber_of(event_type: str, execution: str) -> Subscriber | None:
+    """Who takes an event by the trigger table; null when nobody does."""
+    matching = (t for t in TRIGGERS if t.type == event_type and t.execution in (None, execution))
+    return next((trigger.subscriber for trigger in matching), None)
+
+
 def refuse_switched_off(lane: Lane, enabled: Collection[str]) -> None:
     """Nothing when `lane` is enabled. Raises: LaneDisabled."""
     if lane not in enabled:

@@ -3,23 +3,24 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable
-from dataclasses import replace
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import partial
 
 import geoingest_export
 import geoingest_load
 import geoingest_transform
+from geoingest.errors.run import RunCanceledError
 from geoingest.events import Event
 from geoingest.model.ingest import Ingest
-from geoingest.model.run import Run
+from geoingest.model.run import Run, RunError, RunStatus
 from geoingest.runtime.broker import LocalBroker, Subscriber
 from geoingest.runtime.delivery import Reply, deliver
 from geoingest.runtime.liveness import hold_run
 from geoingest.runtime.platform import Platform
 from geoingest.runtime.stage import Stage
-from geoingest.stores.ledger.runs import get_run, register_run
+from geoingest.stores.ledger.runs import end_run, get_run, register_run
 from geoingest_operator.finish import finish_run, take_dead_letter
 from geoingest_operator.plan import Planned, gather_facts, plan_run
 
@@ -47,18 +48,30 @@ def plan_ingest(platform: Platform, ingest: Ingest, *, manifest_path: str | None
     )
 
 
-def run_planned(platform: Platform, planned: Planned, *, watch: Watcher) -> Run:
-    """The run after it ended, whatever way; nothing transient is left.
+@contextmanager
+def registered(platform: Platform, planned: Planned) -> Iterator[None]:
+    """A scope in which the run is in the ledger and shown as alive.
 
-    An interruption (Ctrl-C) ends the process; the next janitor's pass ends the run.
+    An interruption (Ctrl-C, SIGTERM) inside cancels the run; whatever way it ends, nothing transient is left.
     """
-    run_id = planned.run.run_id
-    with hold_run(platform.settings, run_id):
-        register_run(platform.documents, run=planned.run, manifest=planned.manifest, dataset=planned.dataset)
-        broker = LocalBroker(subscribers(platform, watch), dead_letter=partial(take_dead_letter, platform))
-        broker.publish(planned.event)
-        finish_run(platform, run_id)
-    return get_run(platform.documents, run_id) or planned.run
+    run = planned.run
+    with hold_run(platform.settings, run.run_id):
+        register_run(platform.documents, run=run, manifest=planned.manifest, dataset=planned.dataset)
+        try:
+            yield
+        except KeyboardInterrupt:
+            canceled = RunError.model_validate(RunCanceledError(run_id=run.run_id).as_dict())
+            end_run(platform.documents, run, status=RunStatus.CANCELED, error=canceled)
+            raise
+        finally:
+            finish_run(platform, run.run_id)
+
+
+def run_planned(platform: Platform, planned: Planned, *, watch: Watcher) -> Run:
+    """The registered run after its chain of events came to an end, whatever way."""
+    broker = LocalBroker(subscribers(platform, watch), dead_letter=partial(take_dead_letter, platform))
+    broker.publish(planned.event)
+    return get_run(platform.documents, planned.run.run_id) or planned.run
 
 
 def subscribers(platform: Platform, watch: Watcher) -> dict[str, Subscriber]:
@@ -72,8 +85,3 @@ def subscribers(platform: Platform, watch: Watcher) -> dict[str, Subscriber]:
         return Reply(status=204)
 
     return {name: stage_subscriber(stage) for name, stage in STAGES.items()} | {"operator": operator}
-
-
-def named(ingest: Ingest, *, name: str) -> Ingest:
-    """The ingest with an identity of its own: every `geoingest run` is a new one, also of the same file."""
-    return replace(ingest, name=ingest.name or name, uid=secrets.token_hex(16))

@@ -15,7 +15,7 @@ import pyarrow as pa
 import shapely
 
 from geoingest.engines.port import StepEffect
-from geoingest.errors.geometry import CoordinatesOutOfRangeError, GeometryInvalidError, GeometryUnrepairableError
+from geoingest.errors.geometry import CoordinatesUnprojectableError, GeometryInvalidError, GeometryUnrepairableError
 from geoingest.formats import wkb
 from geoingest.recipes import Linearise, PromoteMulti, Repair, Reproject, Simplify, Step
 
@@ -71,7 +71,7 @@ def _linearise(chunk: Chunk, step: Linearise) -> int:
     walk = chunk.walk()
     if wkb.is_linear(walk.types):
         return 0
-    chunk.column, changed = wkb.linearise(chunk.column, walk, step.max_angle_deg)
+    chunk.column, changed = wkb.linearise(chunk.column, walk, step.max_angle_degrees)
     return changed
 
 
@@ -90,11 +90,11 @@ def _reproject(chunk: Chunk, step: Reproject) -> int:  # noqa: ARG001  the trans
 
 
 def _require_finite(chunk: Chunk) -> None:
-    """Raises: CoordinatesOutOfRangeError: a coordinate has no image in the target CRS."""
+    """Raises: CoordinatesUnprojectableError: a coordinate has no image in the target CRS."""
     boxes = wkb.bounds(chunk.walk())
     lost = np.flatnonzero(np.isinf(boxes).any(axis=1))
     if lost.size:
-        raise CoordinatesOutOfRangeError(source=chunk.name, row=chunk.row + int(lost[0]))
+        raise CoordinatesUnprojectableError(source=chunk.name, row=chunk.row + int(lost[0]))
 
 
 def _repair(chunk: Chunk, step: Repair) -> int:
@@ -118,7 +118,7 @@ def _mend(chunk: Chunk, step: Repair, shapes: Objects, invalid: NDArray[np.intp]
     if not shapely.is_valid(mended).all() or not np.isfinite(shapely.get_coordinates(mended)).all():
         raise GeometryUnrepairableError(**where, reason=reasons[0])
     replaced = shapely.to_wkb(mended, flavor="iso", output_dimension=4, byte_order=1)
-    chunk.column = wkb.replace_rows(chunk.column, invalid, replaced)
+    chunk.column = wkb.replace_rows(chunk.column, invalid, replaced.tolist())
     chunk.repaired = Repaired(
         rows=tuple(int(chunk.row + row) for row in invalid),
         reasons=reasons,
@@ -132,7 +132,7 @@ def _simplify(chunk: Chunk, step: Simplify) -> int:
     changed = np.flatnonzero(shapely.get_num_coordinates(simpler) != shapely.get_num_coordinates(shapes))
     if changed.size:
         replaced = shapely.to_wkb(simpler[changed], flavor="iso", output_dimension=4, byte_order=1)
-        chunk.column = wkb.replace_rows(chunk.column, changed, replaced)
+        chunk.column = wkb.replace_rows(chunk.column, changed, replaced.tolist())
     return int(changed.size)
 
 

@@ -20,3 +20,52 @@ class GeometryUnreadableError(PermanentError):
         )
         self.row = row
         self.reason = reason
+
+
+class GeometryInvalidError(PermanentError):
+    """A geometry breaks the rules of simple features, and the recipe says to reject such data."""
+
+    code: ClassVar[str] = "GEOMETRY_INVALID"
+
+    def __init__(self, *, source: str, row: int, reason: str, count: int) -> None:
+        more = f", and {count - 1} more near it" if count > 1 else ""
+        super().__init__(
+            f"{source}: row {row} is not valid: {reason}{more}",
+            hint="mend the data, or let the recipe repair it: invalid_geometry: repair",
+        )
+
+
+class GeometryUnrepairableError(PermanentError):
+    """A geometry breaks the rules of simple features, and no repair makes it valid."""
+
+    code: ClassVar[str] = "GEOMETRY_UNREPAIRABLE"
+
+    def __init__(self, *, source: str, row: int, reason: str) -> None:
+        super().__init__(
+            f"{source}: row {row} is not valid and cannot be repaired: {reason}",
+            hint="mend or delete that row where the data was made",
+        )
+
+
+class CrsMixedError(PermanentError):
+    """Several files in different CRSs, and the recipe says to keep the CRS."""
+
+    code: ClassVar[str] = "CRS_MIXED"
+
+    def __init__(self, *, first: str, other: str) -> None:
+        super().__init__(
+            f"{first} and {other} are in different CRSs, and the recipe keeps the CRS",
+            hint="give the recipe a target_crs, or ingest the files as two datasets",
+        )
+
+
+class CoordinatesUnprojectableError(PermanentError):
+    """A coordinate has no image in the target CRS."""
+
+    code: ClassVar[str] = "COORDS_UNPROJECTABLE"
+
+    def __init__(self, *, source: str, row: int) -> None:
+        super().__init__(
+            f"{source}: row {row} has coordinates that have no place in the target CRS",
+            hint="check the source's CRS, mend that row, or choose a target_crs that covers the data",
+        )
