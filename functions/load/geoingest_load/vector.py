@@ -46,3 +46,107 @@ def load(task: Task) -> StageResult:
     facts = {"rows": rows, "parts": parts, "source_files": files, "header_mapping": _renamed(merged)}
     warnings = tuple(warning for layer in layers for warning in layer.warnings)
     return StageResult(facts=facts, summary={"rows": rows, "files": len(files)}, warnings=warnings)
+
+
+def fetch_source(task: Task, number: int, source: Source, hasher: ThreadPoolExecutor) -> Fetched:
+    """Bring the source's objects, as pinned, into a folder of their own; their hashes are made meanwhile.
+
+    Raises: SourceNotFoundError, SourceChangedError.
+    """
+    main = _key(source.path, task.landing_bucket)
+    folder = task.work_dir / "in" / str(number)
+    files = []
+    for member in source.members:
+        key = _key(member.path, task.landing_bucket)
+        target = folder / PurePosixPath(key).relative_to(PurePosixPath(main).parent)
+        task.objects.fetch(task.landing_bucket, key, target, etag=member.etag)
+        files.append(FetchedFile(member=member, path=target, sha256=hasher.submit(_sha256, target)))
+    return Fetched(source=source, path=folder / PurePosixPath(main).name, files=tuple(files))
+
+
+def open_fetched(task: Task, number: int, fetched: Fetched) -> VectorLayer:
+    """The layer that the source means, its features unread. An archive is unpacked beside it.
+
+    Raises: PermanentError: not a vector file, not the declared format, or what `open_layer` refuses.
+    """
+    source = fetched.source
+    name = PurePosixPath(source.path).name
+    sniffed = sniff(fetched.path, name=name)
+    check_declared(sniffed, declared=source.format, name=name)
+    path, layer = fetched.path, source.layer
+    if sniffed.lane == "archive":
+        raise NotImplementedError
+    if sniffed.lane != "vector":
+        raise NotVectorError(name=name, found=sniffed.format)
+    return open_layer(
+        path,
+        sniffed,
+        layer=layer,
+        crs=source.crs,
+        force_crs=source.force_crs,
+        encoding=source.encoding,
+        name=name,
+    )
+
+
+def load_parts(task: Task, space: Space, layers: list[VectorLayer], merged: Merged) -> list[dict[str, Any]]:
+    """Write every layer as one part, brought to the merged schema; what each came to."""
+    expected = _total(layers)
+    parts, done = [], 0
+    for number, layer in enumerate(layers):
+        written = space.write(
+            number, schema=merged.schema, crs=layer.crs, batches=_watched(task, layer, merged, number, done, expected)
+        )
+        crs = resolve_crs(layer.crs)
+        if written.bounds is not None:
+            check_coordinates(crs, written.bounds)
+        done += written.rows
+        parts.append(
+            {
+                "name": layer.name,
+                "layer": layer.layer,
+                "rows": written.rows,
+                "types": list(written.types),
+                "crs_name": crs_name(crs),
+                "crs_from": layer.crs_from,
+                "encoding": layer.encoding,
+                "encoding_from": layer.encoding_from,
+            }
+        )
+    return parts
+
+
+def _watched(  # noqa: PLR0913  a part of a whole
+    task: Task, layer: VectorLayer, merged: Merged, number: int, done: int, expected: int | None
+) -> Iterator[pa.RecordBatch]:
+    for batch in read_batches(layer):
+        yield merged.conform(number, batch)
+        done += batch.num_rows
+        task.on_rows(done, expected)
+
+
+def _total(layers: list[VectorLayer]) -> int | None:
+    counts = [layer.features for layer in layers if layer.features is not None]
+    return sum(counts) if len(counts) == len(layers) else None
+
+
+def _source_files(fetched: Fetched) -> Iterator[dict[str, Any]]:
+    """The objects as they were read. Raises: SourceChangedError: one was written to meanwhile."""
+    for file in fetched.files:
+        stat = file.path.stat()
+        if (stat.st_size, stat.st_mtime_ns) != file.stamp:
+            raise SourceChangedError(path=file.member.path, expected=file.member.etag, got="another")
+        yield {**file.member.model_dump(), "sha256": file.sha256.result()}
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as content:
+        return hashlib.file_digest(content, "sha256").hexdigest()
+
+
+def _key(path: str, bucket: str) -> str:
+    return path.removeprefix(f"s3://{bucket}/")
+
+
+def _renamed(merged: Merged) -> list[tuple[str, str]] | None:
+    return [list(pair) for pair in merged.renamed if pair[0] != pair[1]] or None
