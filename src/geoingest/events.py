@@ -178,7 +178,7 @@ def next_event(event: Event, *, time: datetime, summary: Summary | None = None) 
 
 
 def run_failed(event: Event, *, error: GeoingestError, time: datetime) -> Event:
-    """What the stage that `event` started says when it failed for good; a run that failed before has a null stage."""
+    """What the stage that `event` started says when it failed for good; null stage when it starts none."""
     summary: Summary = {"code": error.code, "message": error.message[:_MESSAGE_CHARACTERS].replace("\0", "")}
     return _answer(event, RUN_FAILED, stage=stage_taking(event.type), time=time, summary=summary)
 

@@ -1,4 +1,4 @@
-"""Every name geoingest makes or accepts: object keys, schemas, run ids, resource names. All pure, all deterministic.
+"""Every name geoingest makes or accepts: object keys, schemas, run ids, resource names. All deterministic.
 
 Refuses to make a name that its owner (S3, PostgreSQL, Kubernetes) would not take.
 """
@@ -101,7 +101,7 @@ def schema_name(run: str) -> str:
 
 
 def scratch_prefix(run: str) -> str:
-    """Where the run keeps objects between stages; ends with `/`, so that no other run's prefix begins with it."""
+    """Where the run keeps objects between stages; the final `/` keeps the prefixes of runs apart."""
     return f"runs/{_run_uuid(run)}/"
 
 

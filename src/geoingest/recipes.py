@@ -52,7 +52,7 @@ class Recipe(DoorModel):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Linearise:
-    """Curves become straight segments in the source CRS, each spanning at most `max_angle_degrees` of its arc."""
+    """Curves become segments in the source CRS, each spanning at most `max_angle_degrees` of its arc."""
 
     name: ClassVar[str] = "linearise"
     max_angle_degrees: float = 4.0

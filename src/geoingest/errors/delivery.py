@@ -14,7 +14,7 @@ class EventMalformed(PermanentError):
         """Args: reason: our own words, naming the attribute."""
         super().__init__(
             f"the event is malformed: {reason}",
-            hint="Send events only through geoingest's broker and triggers; the run document can send one again.",
+            hint="Only the operator and the functions send events; let the operator send this one again.",
         )
 
 

@@ -22,7 +22,7 @@ class ManifestUnreadable(PermanentError):
         where = "" if line is None else f" at line {line}, column {column}"
         super().__init__(
             f"the manifest cannot be read: {reason}{where}",
-            hint="Write the manifest as one JSON or YAML document in UTF-8, and check it with `geoingest validate FILE`.",
+            hint="Write one JSON or YAML document in UTF-8, and check it with `geoingest validate FILE`.",
         )
 
 

@@ -1,8 +1,7 @@
 """Text to plain JSON values: one JSON or YAML document, with everything ambiguous or dangerous refused.
 
-YAML means what JSON would mean: scalars follow the JSON-like rules of YAML 1.2, so that `no`, `2024-01-01`,
-`12:30` and `007` stay strings. Refuses duplicate keys, tags beyond JSON, merge keys, and documents that are
-too large, too deep or grow when their aliases are followed.
+Refuses duplicate keys, and documents that are too large, too deep or grow when their aliases are followed.
+YAML is read by `strict_yaml`, so that it means what JSON would mean.
 """
 
 from __future__ import annotations
@@ -10,11 +9,9 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final, NoReturn, TypeAlias
-
-import yaml
+from typing import Any, Final, TypeAlias
 
 from geoingest.errors import Problem
 from geoingest.errors.manifest import ManifestUnreadable
@@ -92,108 +89,42 @@ def _parse(text: str) -> object:
     if not text.strip():
         raise ManifestUnreadable("it is empty")
     try:
-        return _parse_json(text)
-    except json.JSONDecodeError as error:
-        unreadable = ManifestUnreadable("no valid JSON", line=error.lineno, column=error.colno)
-    try:
-        return _parse_yaml(text)
-    except yaml.YAMLError as error:
-        # A text that opens as JSON was meant as JSON: the YAML parser's complaint would mislead.
-        if text.lstrip().startswith(("{", "[")):
-            raise unreadable from None
-        mark = getattr(error, "problem_mark", None)
-        where = {} if mark is None else {"line": mark.line + 1, "column": mark.column + 1}
-        raise ManifestUnreadable("no valid YAML", **where) from None
-
-
-def _parse_json(text: str) -> object:
-    try:
         return json.loads(text, object_pairs_hook=_mapping_of)
-    except RecursionError:
-        raise ManifestUnreadable(f"it is nested more than {MAX_DEPTH} levels deep") from None
-    except ValueError as error:
-        if isinstance(error, json.JSONDecodeError):
-            raise
+    except json.JSONDecodeError as error:
+        no_json = ManifestUnreadable("no valid JSON", line=error.lineno, column=error.colno)
+    except ValueError:
         # Python refuses to read integers of thousands of digits.
-        raise ManifestUnreadable("it holds a number with too many digits") from None
+        raise ManifestUnreadable("a number has too many digits") from None
+    except RecursionError:
+        raise _too_deep() from None
+    return _parse_yaml(text, no_json)
+
+
+def _parse_yaml(text: str, no_json: ManifestUnreadable) -> object:
+    from geoingest.model.strict_yaml import read_yaml
+
+    try:
+        return read_yaml(text)
+    except ManifestUnreadable:
+        # A text that opens as JSON was meant as JSON: the complaint about YAML would mislead.
+        if text.lstrip().startswith(("{", "[")):
+            raise no_json from None
+        raise
+    except RecursionError:
+        raise _too_deep() from None
+
+
+def _too_deep() -> ManifestUnreadable:
+    return ManifestUnreadable(f"it is nested more than {MAX_DEPTH} levels deep")
 
 
 def _mapping_of(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    mapping = dict(pairs)
-    if len(mapping) != len(pairs):
-        seen: set[str] = set()
-        again = next(key for key, _ in pairs if key in seen or seen.add(key))  # type: ignore[func-returns-value]
-        raise ManifestUnreadable(f"the key {shown(again)} is given twice")
+    mapping: dict[str, Any] = {}
+    for key, value in pairs:
+        if key in mapping:
+            raise ManifestUnreadable(f"the key {shown(key)} is given twice")
+        mapping[key] = value
     return mapping
-
-
-def _parse_yaml(text: str) -> object:
-    loader = _JsonYaml(text)
-    try:
-        return loader.get_single_data()
-    except RecursionError:
-        raise ManifestUnreadable(f"it is nested more than {MAX_DEPTH} levels deep") from None
-    finally:
-        loader.dispose()
-
-
-class _JsonYaml(yaml.SafeLoader):
-    """The safe loader reduced to what JSON can say."""
-
-    # Empty here: SafeLoader's own tables know timestamps, `yes`, octal and base 60.
-    yaml_implicit_resolvers = {}  # noqa: RUF012 - filled by the class methods below
-    yaml_constructors = {}  # noqa: RUF012
-
-    def read_mapping(self, node: yaml.MappingNode) -> dict[str, Any]:
-        mapping: dict[str, Any] = {}
-        for key_node, value_node in node.value:
-            key = self.construct_object(key_node, deep=True)
-            if not isinstance(key, str):
-                self.refuse(key_node, f"the key {shown(key)} is no string")
-            if key in mapping:
-                self.refuse(key_node, f"the key {shown(key)} is given twice")
-            mapping[key] = self.construct_object(value_node, deep=True)
-        return mapping
-
-    def read_list(self, node: yaml.SequenceNode) -> list[Any]:
-        return [self.construct_object(item, deep=True) for item in node.value]
-
-    def read_scalar(self, node: yaml.ScalarNode) -> str | float | bool | None:
-        pattern, convert = _SCALARS[node.tag]
-        if pattern.fullmatch(node.value) is None:
-            self.refuse(node, f"{shown(node.value)} is no {node.tag.rpartition(':')[2]}")
-        try:
-            return convert(node.value)
-        except ValueError:
-            # Python refuses to read integers of thousands of digits.
-            self.refuse(node, "a number has too many digits")
-
-    def refuse(self, node: yaml.Node, reason: str = "a YAML tag beyond what JSON can say") -> NoReturn:
-        raise ManifestUnreadable(reason, line=node.start_mark.line + 1, column=node.start_mark.column + 1)
-
-
-_TAG = "tag:yaml.org,2002:"
-# In the order they are tried. Leading zeros make a string, as in the tabular lane: 007 is not 7.
-_SCALARS: Final[Mapping[str, tuple[re.Pattern[str], Callable[[str], str | float | bool | None]]]] = {
-    f"{_TAG}null": (re.compile(r"~|null|Null|NULL|"), lambda _: None),
-    f"{_TAG}bool": (re.compile(r"true|True|TRUE|false|False|FALSE"), lambda text: text.lower() == "true"),
-    f"{_TAG}int": (re.compile(r"[-+]?(0|[1-9][0-9]*)"), int),
-    f"{_TAG}float": (
-        re.compile(
-            r"[-+]?((0|[1-9][0-9]*)?\.[0-9]+|(0|[1-9][0-9]*)\.?)([eE][-+]?[0-9]+)?|[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)"
-        ),
-        lambda text: float(re.sub(r"\.(?=[iInN])", "", text)),
-    ),
-    f"{_TAG}str": (re.compile(r".*", re.DOTALL), str),
-}
-for _name, (_pattern, _) in _SCALARS.items():
-    _JsonYaml.add_constructor(_name, _JsonYaml.read_scalar)
-    if _name != f"{_TAG}str":
-        # The resolver matches a prefix only: the end must be asked for.
-        _JsonYaml.add_implicit_resolver(_name, re.compile(rf"(?:{_pattern.pattern})\Z"), None)
-_JsonYaml.add_constructor(f"{_TAG}map", _JsonYaml.read_mapping)
-_JsonYaml.add_constructor(f"{_TAG}seq", _JsonYaml.read_list)
-_JsonYaml.add_constructor(None, _JsonYaml.refuse)
 
 
 class _PlainCopy:
@@ -209,7 +140,7 @@ class _PlainCopy:
         if self._values > MAX_VALUES:
             raise ManifestUnreadable(f"it holds more than {MAX_VALUES} values")
         if len(at) > MAX_DEPTH:
-            raise ManifestUnreadable(f"it is nested more than {MAX_DEPTH} levels deep")
+            raise _too_deep()
         if isinstance(value, Mapping):
             return self._of_mapping(value, at)
         if isinstance(value, list | tuple):

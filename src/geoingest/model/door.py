@@ -1,7 +1,7 @@
 """How a document becomes a model: strict types, unknown keys refused, one spelling per document.
 
 A model is written once, with snake_case attributes. A manifest spells its keys that way; a Kubernetes
-resource spells them in camelCase. A document in one spelling that uses a key of the other holds an unknown key.
+resource spells them in camelCase. A key in the other spelling is an unknown key.
 """
 
 from __future__ import annotations
@@ -35,6 +35,7 @@ class DoorModel(BaseModel):
         extra="forbid",
         frozen=True,
         strict=True,
+        defer_build=True,
         allow_inf_nan=False,
         alias_generator=to_camel,
         validate_by_name=True,

@@ -58,7 +58,9 @@ class IngestSpec(Manifest):
 class ResourceMetadata(BaseModel):
     """The Kubernetes object metadata that geoingest reads; the rest is Kubernetes' own business."""
 
-    model_config = ConfigDict(frozen=True, strict=True, extra="ignore", alias_generator=to_camel)
+    model_config = ConfigDict(
+        frozen=True, strict=True, defer_build=True, extra="ignore", alias_generator=to_camel
+    )
 
     name: Name = Field(max_length=253)
     namespace: Name = Field("default", max_length=63)

@@ -1,8 +1,7 @@
-"""Pydantic's findings in our words: where, what was found, what was expected; never the library's own text."""
+"""Pydantic's findings in our words: where, what was found, what was expected. Its own text never shows."""
 
 from __future__ import annotations
 
-import difflib
 from typing import TYPE_CHECKING, Any, Final, get_args
 
 from pydantic import BaseModel
@@ -67,6 +66,8 @@ def _message(found: ErrorDetails, model: type[BaseModel], spelling: Spelling) ->
 
 
 def _unknown_key(key: str, known: list[str]) -> str:
+    import difflib
+
     meant = difflib.get_close_matches(key, known, n=1)
     suggestion = f"; did you mean {meant[0]!r}?" if meant else ""
     return f"got an unknown key, expected one of {', '.join(known)}{suggestion}"
