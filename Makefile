@@ -27,7 +27,7 @@ check: ## lint, formatting, types, import rings and house style
 	@echo "ruff format" && $(BIN)/ruff format --check --quiet
 	@echo "mypy" && $(BIN)/mypy --no-error-summary
 	@echo "import rings" && $(BIN)/lint-imports --no-logo
-	@echo "house style" && $(BIN)/python -m pytest -q tests/gates
+	@echo "house style" && $(BIN)/python tests/gates/style.py
 
 bench: ## run every benchmark and print one table; ARGS="--rows 3000000" for more
 	@scripts/install dev
