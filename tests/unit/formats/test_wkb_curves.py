@@ -63,6 +63,10 @@ def read_by_gdal(path, rows: list[Shape]) -> np.ndarray:
         pytest.param(QUARTER, (0, 0), 1, 90, id="quarter"),
         pytest.param(Shape(8, QUARTER.parts[::-1]), (0, 0), 1, -90, id="quarter, clockwise"),
         pytest.param(HALF, (1, 0), 1, -180, id="half"),
+        pytest.param(Shape(8, ((0.0, 0.0), (1.0, -1.0), (2.0, 0.0))), (1, 0), 1, 180, id="lower half"),
+        pytest.param(
+            Shape(8, ((2.0, 0.0), (1.0, -1.0), (0.0, 0.0))), (1, 0), 1, -180, id="lower half, clockwise"
+        ),
         pytest.param(CIRCLE, (5, 5), 2, 360, id="circle"),
         pytest.param(Shape(8, ((1.0, 0.0), (-1.0, 0.0), (0.0, -1.0))), (0, 0), 1, 270, id="three quarters"),
     ],
@@ -124,6 +128,9 @@ def test_z_and_m_run_evenly_between_the_control_points():
         pytest.param(((0.0, 0.0), (float("nan"), 1.0), (2.0, 0.0)), id="not a number"),
         pytest.param(((0.0, 0.0), (float("inf"), 1.0), (2.0, 0.0)), id="infinite"),
         pytest.param(((0.0, 0.0), (1e300, 1e300), (2e300, 0.0)), id="beyond floating point"),
+        pytest.param(
+            ((0.0, 0.0), (1.2e154, 1.2e154), (1.3e154, 1.1e154)), id="its centre beyond floating point"
+        ),
     ],
 )
 def test_arcs_without_a_circle_become_straight(controls):
@@ -205,7 +212,8 @@ def test_linear_columns_come_back_as_the_same_object(rows):
 
 def test_gdal_strokes_the_same_arcs(tmp_path):
     high = tuple((x, y, 10.0 * i) for i, (x, y) in enumerate(HALF.parts))
-    arcs = [QUARTER, HALF, CIRCLE, STRAIGHT, BEND, PLATE, Shape(8, high, 1)]
+    lower = Shape(8, ((0.0, 0.0), (1.0, -1.0), (2.0, 0.0)))
+    arcs = [QUARTER, HALF, lower, CIRCLE, STRAIGHT, BEND, PLATE, Shape(8, high, 1)]
     rows = [*arcs, Shape(11, (BEND, HALF)), Shape(12, (PLATE,))]
     theirs = read_by_gdal(tmp_path / "arcs.gpkg", rows)
     ours = shapely.from_wkb(np.array(linearised(column(rows))[0].to_pylist(), object))

@@ -103,12 +103,16 @@ def test_orientation_is_that_of_geos_for_valid_polygons():
     assert reversed_rings == 2 * changed
 
 
+WANDERING = tuple(tuple(point) for point in np.random.default_rng(2).random((50, 2)).tolist())
+
+
 @pytest.mark.parametrize(
     "ring",
     [
         pytest.param(((0.0, 0.0), (0.1, 0.1), (0.3, 0.3), (0.0, 0.0)), id="collinear"),
         pytest.param(((5.0, 5.0),) * 4, id="a point"),
         pytest.param(((0.0, 0.0), (2.0, 2.0), (2.0, 0.0), (0.0, 2.0), (0.0, 0.0)), id="a bow tie"),
+        pytest.param((*WANDERING, *WANDERING[::-1]), id="there and back, where rounding leaves a rest"),
         pytest.param(((0.0, 0.0), (float("nan"), 1.0), (1.0, 0.0), (0.0, 0.0)), id="not a number"),
         pytest.param(((0.0, 0.0), (float("inf"), 1.0), (1.0, 0.0), (0.0, 0.0)), id="infinite"),
     ],
