@@ -11,22 +11,34 @@ from typing import Any
 
 import pyarrow as pa
 
-from geoingest.engines.port import GEOMETRY, Space
+from geoingest.engines.port import Space
+from geoingest.errors.run import SourceChangedError
 from geoingest.formats.crs import check_coordinates, crs_name, resolve_crs
-from geoingest.formats.schemas import MergedSchema, conform, merge_schemas
-from geoingest.formats.vector_files import VectorLayer, open_source, read_batches
-from geoingest.model.run import Source
+from geoingest.formats.schemas import Merged, merge_schemas
+from geoingest.formats.sniff import check_declared, sniff
+from geoingest.formats.vector_files import VectorLayer, open_layer, read_batches
+from geoingest.model.run import Source, SourceMember
 from geoingest.recipes import Recipe
 from geoingest.runtime.stage import StageResult, Task
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class FetchedFile:
+    """One object on local disk: `stamp` is its size and modification time then, `sha256` will be its hash."""
+
+    member: SourceMember
+    path: Path
+    stamp: tuple[int, int]
+    sha256: Future[str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Fetched:
-    """A source on local disk: the file or folder to open, and its objects with the futures of their hashes."""
+    """A source on local disk: the file or folder to open, and the objects it consists of."""
 
     source: Source
     path: Path
-    hashes: tuple[Future[str], ...]
+    files: tuple[FetchedFile, ...]
 
 
 def load(task: Task) -> StageResult:
@@ -60,7 +72,8 @@ def fetch_source(task: Task, number: int, source: Source, hasher: ThreadPoolExec
         key = _key(member.path, task.landing_bucket)
         target = folder / PurePosixPath(key).relative_to(PurePosixPath(main).parent)
         task.objects.fetch(task.landing_bucket, key, target, etag=member.etag)
-        files.append(FetchedFile(member=member, path=target, sha256=hasher.submit(_sha256, target)))
+        sha256 = hasher.submit(_sha256, target)
+        files.append(FetchedFile(member=member, path=target, stamp=_stamp(target), sha256=sha256))
     return Fetched(source=source, path=folder / PurePosixPath(main).name, files=tuple(files))
 
 
@@ -133,10 +146,14 @@ def _total(layers: list[VectorLayer]) -> int | None:
 def _source_files(fetched: Fetched) -> Iterator[dict[str, Any]]:
     """The objects as they were read. Raises: SourceChangedError: one was written to meanwhile."""
     for file in fetched.files:
-        stat = file.path.stat()
-        if (stat.st_size, stat.st_mtime_ns) != file.stamp:
+        if _stamp(file.path) != file.stamp:
             raise SourceChangedError(path=file.member.path, expected=file.member.etag, got="another")
         yield {**file.member.model_dump(), "sha256": file.sha256.result()}
+
+
+def _stamp(path: Path) -> tuple[int, int]:
+    stat = path.stat()
+    return stat.st_size, stat.st_mtime_ns
 
 
 def _sha256(path: Path) -> str:
