@@ -31,7 +31,7 @@ from geoingest.formats.crs import crs_name, resolve_crs, same_crs
 from geoingest.formats.gdal_session import listening, only_driver
 from geoingest.formats.layers import choose_layer
 from geoingest.formats.preparing import prepare
-from geoingest.formats.source_columns import columns_of, convert
+from geoingest.formats.source_columns import columns_of, convert, used_columns
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -141,6 +141,11 @@ def read_batches(layer: VectorLayer, *, batch_rows: int | None = None) -> Iterat
             rows, nulls = rows + len(batch), nulls + geometry.null_count
             yield pa.RecordBatch.from_arrays([*arrays, geometry], schema=schema)
     _check_whole(layer, rows=rows, nulls=nulls)
+
+
+def is_all_null(layer: VectorLayer, field: str) -> bool:
+    """Whether no feature of the layer has a value in `field`; reads that column only."""
+    return not used_columns(layer.prepared, layer.layer, [field], name=layer.name)
 
 
 def _wkb(array: pa.Array) -> pa.Array:
