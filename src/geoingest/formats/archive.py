@@ -16,7 +16,12 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
-from geoingest.errors.source import ArchiveAmbiguous, ArchiveDamaged, ArchiveEmpty, ArchiveUnsafe
+from geoingest.errors.source import (
+    ArchiveAmbiguousError,
+    ArchiveDamagedError,
+    ArchiveEmptyError,
+    ArchiveUnsafeError,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -70,7 +75,7 @@ def unpack(
 
     Args: layer: which dataset, by its name without suffix, its file name, or its path in the archive; with one
         dataset only, it is the layer inside that.
-    Raises: ArchiveUnsafe, ArchiveDamaged, ArchiveEmpty, ArchiveAmbiguous.
+    Raises: ArchiveUnsafeError, ArchiveDamagedError, ArchiveEmptyError, ArchiveAmbiguousError.
     """
     shown = name or path.name
     if any(into.iterdir()):
@@ -87,7 +92,7 @@ def unpack(
 def list_members(path: Path, *, name: str, limits: Limits | None = None) -> list[PurePosixPath]:
     """The files of the zip in its own order, junk left out, once its directory has been found harmless.
 
-    Raises: ArchiveUnsafe, ArchiveDamaged.
+    Raises: ArchiveUnsafeError, ArchiveDamagedError.
     """
     with _opened(path, name) as archive:
         return list(_members(archive, path, name, limits or Limits()))
@@ -96,7 +101,7 @@ def list_members(path: Path, *, name: str, limits: Limits | None = None) -> list
 def extract_member(path: Path, member: PurePosixPath, target: Path, *, name: str) -> None:
     """Writes one file of the zip (as `list_members` names it) to `target`.
 
-    Raises: ArchiveUnsafe, ArchiveDamaged.
+    Raises: ArchiveUnsafeError, ArchiveDamagedError.
     """
     with _opened(path, name) as archive:
         _write(archive, _members(archive, path, name, Limits())[member], target)
@@ -108,7 +113,7 @@ def _opened(path: Path, name: str) -> Iterator[zipfile.ZipFile]:
         with zipfile.ZipFile(path) as archive:
             yield archive
     except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError) as error:
-        raise ArchiveDamaged(name=name, reason=_reason(error)) from error
+        raise ArchiveDamagedError(name=name, reason=_reason(error)) from error
 
 
 def _members(
@@ -123,38 +128,38 @@ def _members(
         if info.is_dir() or _is_junk(member):
             continue
         if member in members:
-            raise ArchiveUnsafe(name=name, reason=f"it holds '{member}' twice")
+            raise ArchiveUnsafeError(name=name, reason=f"it holds '{member}' twice")
         members[member] = info
     return members
 
 
 def _check_size(infos: list[zipfile.ZipInfo], packed_bytes: int, name: str, limits: Limits) -> None:
     if len(infos) > limits.members:
-        raise ArchiveUnsafe(
+        raise ArchiveUnsafeError(
             name=name, reason=f"it has {len(infos)} members, at most {limits.members} are allowed"
         )
     total = sum(info.file_size for info in infos)
     if total > limits.total_bytes:
-        raise ArchiveUnsafe(
+        raise ArchiveUnsafeError(
             name=name, reason=f"it unpacks to {total} bytes, at most {limits.total_bytes} are allowed"
         )
     if total > limits.ratio_from_bytes and total > limits.ratio * packed_bytes:
         reason = (
             f"it unpacks to {total / packed_bytes:.0f} times its size, at most {limits.ratio:.0f} are allowed"
         )
-        raise ArchiveUnsafe(name=name, reason=reason)
+        raise ArchiveUnsafeError(name=name, reason=reason)
 
 
 def _safe_path(info: zipfile.ZipInfo, name: str) -> PurePosixPath:
     # Windows programs write backslashes; `orig_filename` still has what zipfile cuts off at a NUL.
     text = info.orig_filename.replace("\\", "/")
     if stat.S_IFMT(info.external_attr >> 16) not in _REGULAR_TYPES:
-        raise ArchiveUnsafe(name=name, reason=f"'{text}' is a link or a device")
+        raise ArchiveUnsafeError(name=name, reason=f"'{text}' is a link or a device")
     member = PurePosixPath(text)
     if member.is_absolute() or _DRIVE.match(text) or ".." in member.parts:
-        raise ArchiveUnsafe(name=name, reason=f"'{text}' leads outside")
+        raise ArchiveUnsafeError(name=name, reason=f"'{text}' leads outside")
     if not text.isprintable() or not member.parts:
-        raise ArchiveUnsafe(name=name, reason=f"{text!r} is no file name")
+        raise ArchiveUnsafeError(name=name, reason=f"{text!r} is no file name")
     return member
 
 
@@ -199,12 +204,12 @@ def _choose(
     found: list[_Dataset], layer: str | None, members: Iterable[PurePosixPath], name: str
 ) -> tuple[_Dataset, str | None]:
     if not found:
-        raise ArchiveEmpty(name=name, members=sorted(map(str, members)))
+        raise ArchiveEmptyError(name=name, members=sorted(map(str, members)))
     if len(found) == 1:
         return found[0], layer
     fitting = [one for one in found if layer in {one.main.stem, one.main.name, str(one.main)}]
     if len(fitting) != 1:
-        raise ArchiveAmbiguous(name=name, datasets=_names(found), chosen=layer)
+        raise ArchiveAmbiguousError(name=name, datasets=_names(found), chosen=layer)
     return fitting[0], None
 
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from geoingest.errors.source import EncodingUnknown, SourceUnreadable
+from geoingest.errors.source import EncodingUnknownError, SourceUnreadableError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -96,17 +96,19 @@ class Encoding:
 def read_dbf(path: Path, *, name: str) -> Dbf:
     """The structure of the table at `path`.
 
-    Raises: SourceUnreadable: the header is damaged, or the file ends before its last row.
+    Raises: SourceUnreadableError: the header is damaged, or the file ends before its last row.
     """
     size = path.stat().st_size
     with path.open("rb") as file:
         head = file.read(_HEADER_BYTES)
         if len(head) < _HEADER_BYTES:
-            raise SourceUnreadable(name=name, reason="its .dbf is cut off")
+            raise SourceUnreadableError(name=name, reason="its .dbf is cut off")
         rows, header_bytes, row_bytes = struct.unpack_from("<IHH", head, 4)
         fields = file.read(max(0, header_bytes - _HEADER_BYTES))
     if header_bytes < _HEADER_BYTES or row_bytes < 1 or header_bytes + rows * row_bytes > size:
-        raise SourceUnreadable(name=name, reason=f"its .dbf announces {rows} rows and ends before the last")
+        raise SourceUnreadableError(
+            name=name, reason=f"its .dbf announces {rows} rows and ends before the last"
+        )
     names, text_fields = _fields(fields)
     return Dbf(
         path=path,
@@ -125,19 +127,19 @@ def decide_encoding(dbf: Dbf, *, cpg: str | None, given: str | None, name: str) 
     Detection knows UTF-8 by its pattern. Text that is none, with nothing given, is taken as Windows-1252, the
     encoding of most such files, and the user hears so.
 
-    Raises: EncodingUnknown: the text does not fit the encoding, or the given one does not exist.
+    Raises: EncodingUnknownError: the text does not fit the encoding, or the given one does not exist.
     """
     found = _decide(dbf, cpg=cpg, given=given, name=name)
     if (column := _misfit(dbf, found.codec)) is not None:
         reason = f"the text of field {column} is not in the encoding {found.codec} (from: {found.origin})"
-        raise EncodingUnknown(name=name, reason=reason)
+        raise EncodingUnknownError(name=name, reason=reason)
     return found
 
 
 def _decide(dbf: Dbf, *, cpg: str | None, given: str | None, name: str) -> Encoding:
     wanted = _codec(given) if given is not None else None
     if given is not None and wanted is None:
-        raise EncodingUnknown(name=name, reason=f"there is no encoding {given!r}")
+        raise EncodingUnknownError(name=name, reason=f"there is no encoding {given!r}")
     told = _codec(cpg) if cpg is not None else None
     odd = (
         (f"{name}: its .cpg names an unknown encoding and was not used",)

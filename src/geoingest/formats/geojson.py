@@ -12,7 +12,7 @@ import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from geoingest.errors.source import CrsUnknown, SourceUnreadable
+from geoingest.errors.source import CrsUnknownError, SourceUnreadableError
 from geoingest.formats.geojson_geometry import geometry_fault, is_blank
 from geoingest.formats.geojson_values import NOTHING, TEXTS, Seen, as_text, kind_of, own_type, written
 from geoingest.formats.json_outline import outline
@@ -45,10 +45,12 @@ class _Facts:
     def add(self, feature: object) -> None:
         number = self.features + 1
         if not isinstance(feature, dict) or feature.get("type") != "Feature":
-            raise SourceUnreadable(name=self.name, reason=f"item {number} is no Feature")
+            raise SourceUnreadableError(name=self.name, reason=f"item {number} is no Feature")
         properties = feature.get("properties")
         if not isinstance(properties, (dict, type(None))):
-            raise SourceUnreadable(name=self.name, reason=f"the properties of feature {number} are no object")
+            raise SourceUnreadableError(
+                name=self.name, reason=f"the properties of feature {number} are no object"
+            )
         self.features = number
         self._add_geometry(feature.get("geometry"))
         for key, value in (properties or {}).items():
@@ -60,20 +62,22 @@ class _Facts:
 
     def add_crs(self, crs: object) -> None:
         if self.crs not in (_UNSET, crs):
-            raise SourceUnreadable(name=self.name, reason="names more than one coordinate reference system")
+            raise SourceUnreadableError(
+                name=self.name, reason="names more than one coordinate reference system"
+            )
         self.crs = crs
 
     def _add_geometry(self, geometry: object) -> None:
         if geometry is None or is_blank(geometry):
             self.null_geometries += 1
         elif fault := geometry_fault(geometry):
-            raise SourceUnreadable(name=self.name, reason=f"feature {self.features}: {fault}")
+            raise SourceUnreadableError(name=self.name, reason=f"feature {self.features}: {fault}")
 
 
 def prepare_geojson(path: Path, *, sequence: bool, name: str) -> Prepared:
     """The file as GDAL may read it, with the counts, CRS and types that its features have.
 
-    Raises: SourceUnreadable, CrsUnknown.
+    Raises: SourceUnreadableError, CrsUnknownError.
     """
     facts = _Facts(name=name)
     for feature in _features(path, facts, sequence=sequence):
@@ -125,9 +129,11 @@ def _rest(members: dict[str, object], facts: _Facts) -> Iterator[object]:
         yield _as_feature(members)
         return
     if "features" not in members:
-        raise SourceUnreadable(name=facts.name, reason="the FeatureCollection has no features")
+        raise SourceUnreadableError(name=facts.name, reason="the FeatureCollection has no features")
     if members["features"] is not None:
-        raise SourceUnreadable(name=facts.name, reason="the features of the FeatureCollection are no array")
+        raise SourceUnreadableError(
+            name=facts.name, reason="the features of the FeatureCollection are no array"
+        )
     if "crs" in members:
         facts.add_crs(members["crs"])
 
@@ -186,7 +192,7 @@ def _crs_text(crs: object) -> str | None:
             return str(properties["name"])
         if crs.get("type") == "EPSG" and isinstance(properties.get("code"), int):
             return f"EPSG:{properties['code']}"
-    raise CrsUnknown(text=json.dumps(crs))
+    raise CrsUnknownError(text=json.dumps(crs))
 
 
 def _warnings(facts: _Facts) -> Iterator[str]:

@@ -104,7 +104,7 @@ def _temporal(value: str) -> Seen:
         date.fromisoformat(value)
         return Seen.DATE
     if clock := _TIME.fullmatch(value):
-        time.fromisoformat(value.split(".")[0])
+        time.fromisoformat(value.split(".", 1)[0])
         return Seen.TIME | _fineness(clock[1])
     if moment := _DATETIME.fullmatch(value):
         datetime.fromisoformat(value[:19] + (moment[2] or ""))

@@ -10,7 +10,7 @@ import json
 import re
 from typing import TYPE_CHECKING, BinaryIO
 
-from geoingest.errors.source import SourceUnreadable
+from geoingest.errors.source import SourceUnreadableError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,7 +28,7 @@ Members = dict[str, object]
 def read_collection(path: Path, *, name: str) -> Iterator[tuple[object | None, Members | None]]:
     """(feature, null) for each item of the top-level `features`, at last (null, the object's other members).
 
-    Raises: SourceUnreadable: no JSON, no UTF-8, or text after the object.
+    Raises: SourceUnreadableError: no JSON, no UTF-8, or text after the object.
     """
     with path.open("rb") as file:
         text = _Text(file, name)
@@ -54,7 +54,7 @@ def read_collection(path: Path, *, name: str) -> Iterator[tuple[object | None, M
 def read_sequence(path: Path, *, name: str) -> Iterator[tuple[object, bool]]:
     """(object, whether it stands on one line) for each record of a newline- or RS-delimited sequence.
 
-    Raises: SourceUnreadable.
+    Raises: SourceUnreadableError.
     """
     with path.open("rb") as file:
         text = _Text(file, name, blank=_BLANK_OR_RS)
@@ -84,8 +84,8 @@ class _Text:
         self._text, self._at, self._ended = "", 0, False
         self.last = ""
 
-    def broken(self, reason: str) -> SourceUnreadable:
-        return SourceUnreadable(name=self._name, reason=reason)
+    def broken(self, reason: str) -> SourceUnreadableError:
+        return SourceUnreadableError(name=self._name, reason=reason)
 
     def peek(self) -> str:
         """The next character that is not blank, or nothing at the end."""

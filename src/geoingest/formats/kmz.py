@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path, PurePosixPath
 
-from geoingest.errors.source import ArchiveEmpty
+from geoingest.errors.source import ArchiveEmptyError
 from geoingest.formats.archive import extract_member, list_members
 from geoingest.formats.prepared import Scratch
 
@@ -13,7 +13,7 @@ def unpack_kmz(path: Path, *, name: str) -> tuple[Path, Scratch, tuple[str, ...]
     """(the main document, the folder of our own that holds it, warnings).
 
     Source: OGC 12-007r2, annex C: the main document is doc.kml, or else the first KML file at the archive's root.
-    Raises: ArchiveUnsafe, ArchiveDamaged, ArchiveEmpty.
+    Raises: ArchiveUnsafeError, ArchiveDamagedError, ArchiveEmptyError.
     """
     members = list_members(path, name=name)
     documents = [member for member in members if member.suffix.lower() == ".kml"]
@@ -21,7 +21,7 @@ def unpack_kmz(path: Path, *, name: str) -> tuple[Path, Scratch, tuple[str, ...]
     if main not in documents:
         at_root = [member for member in documents if len(member.parts) == 1]
         if not at_root:
-            raise ArchiveEmpty(name=name, members=sorted(map(str, members)))
+            raise ArchiveEmptyError(name=name, members=sorted(map(str, members)))
         main = at_root[0]
     scratch = Scratch()
     document = scratch.path / f"{path.stem}.kml"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from geoingest.errors.source import FormatMismatch
+from geoingest.errors.source import FormatMismatchError
 from geoingest.formats.geojson import prepare_geojson
 from geoingest.formats.kmz import unpack_kmz
 from geoingest.formats.prepared import Prepared
@@ -22,13 +22,13 @@ if TYPE_CHECKING:
 def prepare(path: Path, sniffed: Sniffed, *, encoding: str | None, name: str) -> Prepared:
     """The file as its driver may open it; `encoding` matters to shapefiles only.
 
-    Raises: FormatMismatch: the file is no vector file. SourceUnreadable, XmlDoctype, CrsUnknown, EncodingUnknown,
-        ArchiveUnsafe, ArchiveDamaged.
+    Raises: FormatMismatchError: the file is no vector file. SourceUnreadableError, XmlDoctypeError, CrsUnknownError, EncodingUnknownError,
+        ArchiveUnsafeError, ArchiveDamagedError.
     """
     if sniffed.format == "shapefile":
         return prepare_shapefile(path, encoding=encoding, name=name)
     if sniffed.format not in _PREPARATIONS:
-        raise FormatMismatch(name=name, declared="vector", found=sniffed.format)
+        raise FormatMismatchError(name=name, declared="vector", found=sniffed.format)
     return _PREPARATIONS[sniffed.format](path, name)
 
 
@@ -63,13 +63,13 @@ def _gml(path: Path, name: str) -> Prepared:
     return Prepared(path=path, driver="GML", options=options)
 
 
-def _geopackage(path: Path, name: str) -> Prepared:
+def _geopackage(path: Path, _name: str) -> Prepared:
     # Without it SQLite may write a -wal and a -shm file beside the input.
     return Prepared(path=path, driver="GPKG", options=(("IMMUTABLE", "YES"),))
 
 
 def _plain(driver: str) -> Callable[[Path, str], Prepared]:
-    def prepared(path: Path, name: str) -> Prepared:  # noqa: ARG001 - the table's signature
+    def prepared(path: Path, _name: str) -> Prepared:
         return Prepared(path=path, driver=driver)
 
     return prepared

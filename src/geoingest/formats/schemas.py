@@ -15,12 +15,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from geoingest.errors import Problem
-from geoingest.errors.source import FieldsDiffer, FieldTypesDiffer, ValueInexact, listed
+from geoingest.errors.source import FieldsDifferError, FieldTypesDifferError, ValueInexactError, listed
 from geoingest.formats.headers import rename_attributes
 from geoingest.formats.vector_files import is_all_null
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from geoingest.formats.vector_files import VectorLayer
 
@@ -33,14 +33,32 @@ _Key = tuple[str, int]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class MergedSchema:
+class Merged:
     """The common schema of several layers.
 
-    `schema`: attributes under their final names, then `geom`; `names`: (original, final) pairs in order.
+    `schema`: attributes under their final names, then `geom`; `renamed`: (original, final) name of every attribute in
+    order; `files`: what the layers' files are called.
     """
 
     schema: pa.Schema
-    names: tuple[tuple[str, str], ...]
+    renamed: tuple[tuple[str, str], ...]
+    files: tuple[str, ...]
+
+    def conform(self, number: int, batch: pa.RecordBatch) -> pa.RecordBatch:
+        """A batch of layer `number` (its last column the geometry) under this schema; missing fields are null.
+
+        Raises: ValueInexactError: a value would change.
+        """
+        places = {key: index for index, (key, _) in enumerate(_keyed(list(batch.schema)[:-1]))}
+        originals = [pa.field(original, pa.null()) for original, _ in self.renamed]
+        arrays = []
+        for (key, _), field in zip(_keyed(originals), self.schema, strict=False):
+            if key in places:
+                values = batch.column(places[key])
+                arrays.append(_exact(values, field.type, field=key[0], name=self.files[number]))
+            else:
+                arrays.append(pa.nulls(len(batch), field.type))
+        return pa.RecordBatch.from_arrays([*arrays, batch.column(batch.num_columns - 1)], schema=self.schema)
 
 
 def merge_schemas(
@@ -48,44 +66,31 @@ def merge_schemas(
     *,
     allow_missing_fields: bool = False,
     all_null: Callable[[VectorLayer, str], bool] = is_all_null,
-) -> MergedSchema:
+) -> Merged:
     """The schema that holds every layer's attributes exactly, in the first layer's order, later ones appended.
 
     Args: allow_missing_fields: fields that some layers lack are null there; all_null: tells of a text field that
         meets another type whether it has any value at all.
-    Raises: FieldsDiffer, FieldTypesDiffer.
+    Raises: FieldsDifferError, FieldTypesDifferError.
     """
     by_layer = [(layer, dict(_keyed(layer.schema))) for layer in layers]
     keys = list(dict.fromkeys(key for _, fields in by_layer for key in fields))
     if not allow_missing_fields and (problems := list(_differences(by_layer))):
-        raise FieldsDiffer(problems=problems)
+        raise FieldsDifferError(problems=problems)
     merged = [_merge_field(key, by_layer, all_null) for key in keys]
-    names = tuple(rename_attributes([field.name for field in merged]))
-    renamed = [field.with_name(new) for field, (_, new) in zip(merged, names, strict=True)]
-    return MergedSchema(schema=pa.schema([*renamed, pa.field("geom", pa.binary())]), names=names)
-
-
-def conform(batch: pa.RecordBatch, merged: MergedSchema, *, name: str) -> pa.RecordBatch:
-    """A layer's batch (its last column the geometry) under the merged schema; missing fields are null.
-
-    Raises: ValueInexact: a value of the file `name` would change.
-    """
-    attributes = pa.schema(list(batch.schema)[:-1])
-    places = {key: index for index, (key, _) in enumerate(_keyed(attributes))}
-    wanted = _keyed(pa.schema([pa.field(original, pa.null()) for original, _ in merged.names]))
-    arrays = []
-    for (key, _), field in zip(wanted, merged.schema, strict=False):
-        if key in places:
-            arrays.append(_exact(batch.column(places[key]), field.type, field=key[0], name=name))
-        else:
-            arrays.append(pa.nulls(len(batch), field.type))
-    return pa.RecordBatch.from_arrays([*arrays, batch.column(batch.num_columns - 1)], schema=merged.schema)
+    renamed = tuple(rename_attributes([field.name for field in merged]))
+    fields = [field.with_name(new) for field, (_, new) in zip(merged, renamed, strict=True)]
+    return Merged(
+        schema=pa.schema([*fields, pa.field("geom", pa.binary())]),
+        renamed=renamed,
+        files=tuple(layer.name for layer in layers),
+    )
 
 
 def promote(one: pa.DataType, other: pa.DataType) -> pa.DataType | None:
     """The narrowest type that holds the values of both; null when there is none without a guess.
 
-    Integer with float is float64, whose integers `conform` checks. A boolean is no number, a day has no zone.
+    Integer with float is float64, whose integers are checked on the data. A boolean is no number, a day has no zone.
     """
     if one == other:
         return one
@@ -96,9 +101,9 @@ def promote(one: pa.DataType, other: pa.DataType) -> pa.DataType | None:
     return None
 
 
-def _keyed(schema: pa.Schema) -> Iterator[tuple[_Key, pa.Field]]:
+def _keyed(fields: Iterable[pa.Field]) -> Iterator[tuple[_Key, pa.Field]]:
     seen: Counter[str] = Counter()
-    for field in schema:
+    for field in fields:
         yield (field.name, seen[field.name]), field
         seen[field.name] += 1
 
@@ -126,7 +131,9 @@ def _merge_field(
         ] or found[:1]
     merged = reduce(_promote_or_none, [field.type for _, field in found[1:]], found[0][1].type)
     if merged is None:
-        raise FieldTypesDiffer(field=key[0], types=[(layer.name, str(field.type)) for layer, field in found])
+        raise FieldTypesDifferError(
+            field=key[0], types=[(layer.name, str(field.type)) for layer, field in found]
+        )
     metadata = found[0][1].metadata
     same = all(field.metadata == metadata for _, field in found)
     return pa.field(key[0], merged, metadata=metadata if same else None)
@@ -178,7 +185,7 @@ def _exact(array: pa.Array, target: pa.DataType, *, field: str, name: str) -> pa
     try:
         return array.cast(target)
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
-        raise ValueInexact(name=name, field=field, found=str(array.type), target=str(target)) from error
+        raise ValueInexactError(name=name, field=field, found=str(array.type), target=str(target)) from error
 
 
 def _check_integers(array: pa.Array, target: pa.DataType, *, field: str, name: str) -> None:
@@ -186,4 +193,4 @@ def _check_integers(array: pa.Array, target: pa.DataType, *, field: str, name: s
         return
     spread = pc.min_max(array).as_py()
     if spread["min"] < -_FLOAT_EXACT or spread["max"] > _FLOAT_EXACT:
-        raise ValueInexact(name=name, field=field, found=str(array.type), target=str(target))
+        raise ValueInexactError(name=name, field=field, found=str(array.type), target=str(target))

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from geoingest.errors.source import SourceUnreadable
+from geoingest.errors.source import SourceUnreadableError
 from geoingest.formats.dbf import decide_encoding, read_dbf
 from geoingest.formats.prepared import Prepared, Scratch
 
@@ -44,14 +44,14 @@ class _Shapes:
 def prepare_shapefile(path: Path, *, encoding: str | None, name: str) -> Prepared:
     """The shapefile as GDAL may read it.
 
-    Raises: SourceUnreadable, EncodingUnknown.
+    Raises: SourceUnreadableError, EncodingUnknownError.
     """
     parts = _parts(path)
     shapes = _read_shapes(path, parts.get(".shx"), name)
     dbf = read_dbf(parts[".dbf"], name=name) if ".dbf" in parts else None
     if dbf is not None and dbf.rows != shapes.count:
         reason = f"its .shp holds {shapes.count} shapes and its .dbf {dbf.rows} rows"
-        raise SourceUnreadable(name=name, reason=reason)
+        raise SourceUnreadableError(name=name, reason=reason)
     text = decide_encoding(dbf, cpg=_cpg(parts), given=encoding, name=name) if dbf is not None else None
     kept = ~dbf.deleted() if dbf is not None else np.ones(shapes.count, dtype=bool)
     scratch = None if _is_plain(path, parts) else Scratch()
@@ -105,13 +105,13 @@ def _read_shapes(path: Path, index: Path | None, name: str) -> _Shapes:
     size = path.stat().st_size
     announced = struct.unpack_from(">i", head, 24)[0] * 2 if len(head) == _HEADER_BYTES else _HEADER_BYTES
     if len(head) < _HEADER_BYTES or announced > size:
-        raise SourceUnreadable(name=name, reason=f"its .shp is cut off: {size} of {announced} bytes")
+        raise SourceUnreadableError(name=name, reason=f"its .shp is cut off: {size} of {announced} bytes")
     data = np.memmap(path, dtype=np.uint8, mode="r")
     starts = (
         _indexed(index, name) if index is not None else np.fromiter(_walk(data, announced), dtype=np.int64)
     )
     if len(starts) and (int(starts.min()) < _HEADER_BYTES or int(starts.max()) + _RECORD_BYTES > size):
-        raise SourceUnreadable(
+        raise SourceUnreadableError(
             name=name, reason="its .shp ends before its last shape, or its .shx is damaged"
         )
     # The low byte of the little-endian shape type tells: 0 is a null shape, and the largest type is 31.
@@ -124,7 +124,7 @@ def _indexed(index: Path, name: str) -> np.ndarray:
     head = index.read_bytes()[:_HEADER_BYTES]
     announced = struct.unpack_from(">i", head, 24)[0] * 2 if len(head) == _HEADER_BYTES else size + 1
     if announced > size:
-        raise SourceUnreadable(name=name, reason="its .shx is cut off")
+        raise SourceUnreadableError(name=name, reason="its .shx is cut off")
     entries = np.fromfile(index, dtype=">i4", offset=_HEADER_BYTES, count=(announced - _HEADER_BYTES) // 4)
     return entries[::2].astype(np.int64) * 2
 
@@ -134,7 +134,7 @@ def _walk(data: np.ndarray, end: int) -> Iterator[int]:
     at = _HEADER_BYTES
     while at + _RECORD_BYTES <= end:
         yield at
-        at += 8 + 2 * int(struct.unpack_from(">I", data, at + 4)[0])
+        at += 8 + 2 * int.from_bytes(data[at + 4 : at + 8].tobytes(), "big")
 
 
 def _warnings(dbf: Dbf | None, text: Encoding | None, name: str) -> tuple[str, ...]:

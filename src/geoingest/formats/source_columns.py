@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from geoingest.errors.source import SourceUnreadable
+from geoingest.errors.source import SourceUnreadableError
 from geoingest.formats.arrow_stream import batches, layer_stream
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ def columns_of(prepared: Prepared, layer: str, schema: pa.Schema, *, name: str) 
 def convert(array: pa.Array, column: Column, *, name: str) -> pa.Array:
     """A driver's array in the type of its column, exactly.
 
-    Raises: SourceUnreadable: the values do not fit the type that the file announced.
+    Raises: SourceUnreadableError: the values do not fit the type that the file announced.
     """
     if isinstance(array, pa.ExtensionArray):
         array = array.storage
@@ -72,7 +72,7 @@ def convert(array: pa.Array, column: Column, *, name: str) -> pa.Array:
         values.validate(full=True)
     except pa.ArrowInvalid as error:
         reason = f"field '{column.field.name}' has values that are no {column.field.type}"
-        raise SourceUnreadable(name=name, reason=reason) from error
+        raise SourceUnreadableError(name=name, reason=reason) from error
     return values
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 from xml.parsers import expat
 
-from geoingest.errors.source import SourceUnreadable, XmlDoctype
+from geoingest.errors.source import SourceUnreadableError, XmlDoctypeError
 
 if TYPE_CHECKING:
     from collections import Counter
@@ -15,12 +15,12 @@ if TYPE_CHECKING:
 def check_xml(path: Path, *, name: str, count: Counter[str] | None = None) -> None:
     """Nothing, when the file is well-formed XML without a DOCTYPE; adds each element's local name to `count`.
 
-    Raises: XmlDoctype, SourceUnreadable.
+    Raises: XmlDoctypeError, SourceUnreadableError.
     """
     parser = expat.ParserCreate()
 
     def refuse(*_: object) -> None:
-        raise XmlDoctype(name=name)
+        raise XmlDoctypeError(name=name)
 
     def start(element: str, _: dict[str, str]) -> None:
         if count is not None:
@@ -34,4 +34,4 @@ def check_xml(path: Path, *, name: str, count: Counter[str] | None = None) -> No
             parser.ParseFile(file)
     except expat.ExpatError as error:
         reason = f"the XML is damaged or cut off at line {error.lineno} ({expat.ErrorString(error.code)})"
-        raise SourceUnreadable(name=name, reason=reason) from error
+        raise SourceUnreadableError(name=name, reason=reason) from error
