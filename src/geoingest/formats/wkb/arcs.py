@@ -1,7 +1,7 @@
 """Circular arcs through three points, cut into chords.
 
-The circle is found and the chords are cut as GDAL does (`OGRGeometryFactory::curveToLineString`), save that the
-control point in the middle is always kept, as it is a coordinate of the data.
+The circle is found and its chords are cut as GDAL does (`OGRGeometryFactory::curveToLineString`), save that
+the control point in the middle is always kept, as it is a coordinate of the data.
 """
 
 from __future__ import annotations
@@ -72,12 +72,12 @@ def _chords(
     chords = ceil(abs(sweep) / max_angle - _ROUNDING)
     x, y = start[0] - centre[0], start[1] - centre[1]
     radius, angle = hypot(x, y), atan2(y, x)
+    others = tuple(zip(start[2:], end[2:], strict=True))
     points: list[float] = []
-    for part in range(1, chords):
-        share = part / chords
-        points += (
-            centre[0] + radius * cos(angle + share * sweep),
-            centre[1] + radius * sin(angle + share * sweep),
-        )
-        points += (one + share * (other - one) for one, other in zip(start[2:], end[2:], strict=True))
+    for chord in range(1, chords):
+        share = chord / chords
+        turned = angle + share * sweep
+        points += (centre[0] + radius * cos(turned), centre[1] + radius * sin(turned))
+        for one, other in others:
+            points.append(one + share * (other - one))
     return points

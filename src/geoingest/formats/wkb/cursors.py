@@ -48,7 +48,6 @@ def _table(values: dict[int, int]) -> NDArray[np.uint8]:
 _BASE: Final = _table({base: base for base in NAMES})
 _ORDINATES: Final = np.repeat(np.array(ORDINATES, np.uint8), 1000)
 _LEAF: Final = _table({base: base not in CHILDREN and base not in RINGED for base in NAMES}).astype(bool)
-_CHILD_BYTES: Final = _table({base: 4 if base in RINGED else COUNTED_HEADER_BYTES for base in NAMES})
 _FIRST_ROLE: Final = np.array([EXTERIOR if base in RINGED else 0 for base in range(18)], np.uint8)
 _ALLOWED: Final = np.array(
     [
@@ -70,6 +69,8 @@ def _require(fine: NDArray[np.bool_]) -> None:
 class Cursors:
     """One cursor per row. A frame is one open container of a row: what it still holds and what that may be.
 
+    A cursor only moves forward, is held against the row's end before each read, and must stand there at last,
+    so no count needs a check of its own.
     Frames lie depth by depth, so the memory of depths that no geometry reaches stays untouched zero pages.
     """
 
@@ -119,9 +120,7 @@ class Cursors:
         point = base == POINT
         count = np.where(point, 1, self.words[at + HEADER_BYTES].astype(np.int64))
         at += np.where(point, HEADER_BYTES, COUNTED_HEADER_BYTES)
-        content = count * np.where(leaf, ordinates * 8, _CHILD_BYTES[code])
-        _require(at + content <= end)
-        self.at[rows] = at + np.where(leaf, content, 0)
+        self.at[rows] = at + np.where(leaf, count * (ordinates * 8), 0)
         if leaf.any():
             self.found.append(
                 (rows[leaf], at[leaf], count[leaf], ordinates[leaf], np.zeros(leaf.sum(), np.uint8))
@@ -145,9 +144,7 @@ class Cursors:
         count = self.words[at].astype(np.int64)
         at += UINT32.itemsize
         ordinates, role = self.ordinates[frame], self.role[frame]
-        after = at + count * (ordinates * 8)
-        _require(after <= end)
-        self.at[rows] = after
+        self.at[rows] = at + count * (ordinates * 8)
         self.left[frame] -= 1
         self.role[frame] = INTERIOR
         self.found.append((rows, at, count, ordinates, role))

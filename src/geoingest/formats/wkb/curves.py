@@ -145,4 +145,5 @@ class _Stroker:
         for at in range(0, len(controls) - width, 2 * width):
             start, middle, end = (controls[at + i * width : at + (i + 1) * width] for i in range(3))
             points.extend(stroke_arc(start, middle, end, self.max_angle))
+            points.extend(end)
         return points

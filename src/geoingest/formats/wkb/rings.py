@@ -42,8 +42,8 @@ def orient(column: pa.Array, walk: Walk) -> tuple[pa.Array, int]:
 def _turns(walk: Walk, rings: Ints) -> NDArray[np.float64]:
     """1 for counter-clockwise rings, -1 for clockwise ones, 0 where rounding alone could make the sign.
 
-    The sign of the area by the shoelace formula, relative to the ring's first vertex so that large coordinates
-    cost no digits. A sum of n products errs by at most about n times epsilon times the sum of their sizes.
+    The sign of the area by the shoelace formula, relative to the ring's first vertex so that large ones cost
+    no digits. A sum of n products errs by about n times epsilon times the sum of their sizes at most.
     """
     if not rings.size:
         return np.empty(0)
