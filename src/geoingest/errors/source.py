@@ -237,3 +237,15 @@ class ValueInexactError(PermanentError):
             f"{name}: field '{field}' has {found} values that {target} does not hold exactly",
             hint="Give the field one type in every file; text holds every number exactly.",
         )
+
+
+class NotVectorError(PermanentError):
+    """The manifest says vector, the bytes are of another kind."""
+
+    code = "SOURCE_NOT_VECTOR"
+
+    def __init__(self, *, name: str, found: str) -> None:
+        super().__init__(
+            f"{name}: found {found}, expected a vector format",
+            hint="use the intent that fits the file: ingest_raster for rasters, ingest_tabular for tables",
+        )
