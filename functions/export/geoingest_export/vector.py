@@ -11,6 +11,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from geoingest.events import Summary
 from geoingest.formats.column_schema import read_column_schema
 from geoingest.formats.geoparquet import GeoParquetFacts, write_geoparquet
 from geoingest.model.asset import Asset, AssetKind, AssetMetadata, Bounds, Companion, SourceFile
@@ -41,7 +42,7 @@ def export(task: Task) -> StageResult:
         return commit_asset(documents, task.run, asset, [edge], now)
 
     facts = {"asset_id": asset.asset_id, "version": asset.version, "row_groups": written.row_groups}
-    summary = {"rows": written.rows, "version": asset.version, "key": asset.s3_key}
+    summary: Summary = {"rows": written.rows, "version": asset.version, "key": asset.s3_key}
     return StageResult(facts=facts, summary=summary, commit=commit)
 
 

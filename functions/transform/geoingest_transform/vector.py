@@ -52,4 +52,6 @@ def _mixes_single_and_multi(part_types: list[list[int]]) -> bool:
 
 
 def _warnings(repaired_rows: int) -> tuple[str, ...]:
-    return (f"{repaired_rows} invalid geometries repaired; their originals are kept",) if repaired_rows else ()
+    return (
+        (f"{repaired_rows} invalid geometries repaired; their originals are kept",) if repaired_rows else ()
+    )

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 @click.option("--crs", help="CRS of data that names none, as AUTHORITY:CODE.")
 @click.option("--engine", type=click.Choice(["embedded", "postgis"]), help="Where the transient table lives.")
 @json_option
-def command(  # noqa: PLR0913  the options of the command line contract
+def command(
     *,
     sources: tuple[str, ...],
     home: str | None,
@@ -112,5 +112,5 @@ def plan_sources(
         raise
 
 
-def _interrupt(number: int, frame: FrameType | None) -> NoReturn:
+def _interrupt(_number: int, _frame: FrameType | None) -> NoReturn:
     raise KeyboardInterrupt

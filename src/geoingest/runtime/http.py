@@ -34,7 +34,7 @@ def serve_stage(stage: Stage) -> Callable[[Request], Answer]:
         if request.method in ("GET", "HEAD"):
             return b"", 200, {}
         try:
-            event = from_headers(request.headers, request.get_data())
+            event = from_headers(dict(request.headers), request.get_data())
         except (EventMalformed, EventTooLarge) as error:
             return str(error).encode(), MALFORMED, {"content-type": "text/plain; charset=utf-8"}
         reply = deliver(event, stage, _platform())

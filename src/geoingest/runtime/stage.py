@@ -15,6 +15,7 @@ from typing import Any
 
 from geoingest.engines import open_space
 from geoingest.engines.port import Space
+from geoingest.events import Summary
 from geoingest.model.run import Run
 from geoingest.stores.ledger.documents import Document, Documents
 from geoingest.stores.objects.port import ObjectStore
@@ -58,7 +59,7 @@ class StageResult:
     """
 
     facts: dict[str, Any]
-    summary: dict[str, str | int | float | bool | None] = field(default_factory=dict)
+    summary: Summary = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
     commit: Callable[[Documents, datetime], Document] | None = None
 

@@ -27,7 +27,10 @@ from geoingest_operator.janitor import Swept, sweep
 def platform(tmp_path):
     documents = open_ledger(tmp_path / "ledger" / "ledger.sqlite")
     yield Platform(
-        settings=Settings(home=tmp_path), documents=documents, objects=DirectoryObjects(tmp_path), holder="test"
+        settings=Settings(home=tmp_path),
+        documents=documents,
+        objects=DirectoryObjects(tmp_path),
+        holder="test",
     )
     documents.close()
 

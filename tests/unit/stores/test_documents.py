@@ -122,7 +122,9 @@ def test_of_many_threads_and_connections_one_wins_each_unique_insert(documents, 
     def insert_all(ledger):
         won.extend(number for number in range(30) if ledger.insert_new("assets", asset(number)))
 
-    threads = [threading.Thread(target=insert_all, args=(ledger,)) for ledger in (documents, documents, *others)]
+    threads = [
+        threading.Thread(target=insert_all, args=(ledger,)) for ledger in (documents, documents, *others)
+    ]
     for thread in threads:
         thread.start()
     for thread in threads:
