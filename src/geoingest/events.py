@@ -242,7 +242,7 @@ def _answer(event: Event, event_type: str, *, stage: Stage | None, time: datetim
 
 
 def _rules(event: Event) -> Iterator[tuple[str, object, bool]]:
-    """Each attribute's name, its value, and whether the value belongs there; the later ones trust the earlier."""
+    """Each attribute's name, its value, and whether it belongs there; later ones trust the earlier."""
     trace, data = event.traceparent, event.data
     finished = next((step.stage for step in CHAIN if step.sends == event.type), None)
     yield "type", event.type, event.type in EVENT_TYPES

@@ -3,6 +3,7 @@
 from collections import Counter
 
 import pytest
+
 from geoingest.errors.manifest import LaneDisabled
 from geoingest.routing import (
     CHAIN,
