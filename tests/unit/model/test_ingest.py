@@ -342,6 +342,17 @@ def test_a_recipe_is_refused_where_no_lane_would_apply_it():
     ]
 
 
+def test_a_value_that_cannot_be_stored_is_told_even_where_null_would_do():
+    document = json.loads(read("raster.json"))
+    document["metadata"]["project"] = "a\0"
+    assert problems(document) == [
+        Problem(
+            path="metadata.project",
+            message="got 'a\\x00', expected text without NUL and lone surrogates",
+        )
+    ]
+
+
 def test_a_value_that_cannot_be_stored_is_told_once():
     document = json.loads(read("raster.json"))
     document["batch_id"] = "a\0"

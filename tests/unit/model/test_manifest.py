@@ -340,6 +340,16 @@ def test_a_manifest_built_in_code_must_hold_together_as_well():
         Manifest(batch_id="b", uploader="u", intent="ingest_vector", files=(file,), metadata=metadata)
 
 
+def test_a_tag_beyond_the_limit_is_refused():
+    (problem,) = problems(with_(VECTOR, ["metadata", "tags"], {"tag": "x" * 4097}))
+    assert problem.endswith("..., expected at most 4096 characters")
+
+
+def test_metadata_built_in_code_holds_no_nul_either():
+    with pytest.raises(ValidationError, match="text without NUL"):
+        ManifestMetadata(title="\0", description="", source="", license="", attribution="")
+
+
 def test_the_tag_chooses_the_dataset_id():
     assert dataset_id(tagged(dataset_id=" parcels.v2 "), seed="run-1") == "parcels.v2"
 
