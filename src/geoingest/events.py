@@ -171,10 +171,10 @@ def next_event(event: Event, *, time: datetime, summary: Summary | None = None) 
 
     Raises: EventMalformed: `event` starts no stage.
     """
-    step = next((step for step in CHAIN if step.takes == event.type), None)
-    if step is None:
+    link = next((link for link in CHAIN if link.takes == event.type), None)
+    if link is None:
         raise EventMalformed(f"the type {event.type} starts no stage")
-    return _answer(event, step.sends, stage=step.stage, time=time, summary=summary or {})
+    return _answer(event, link.sends, stage=link.stage, time=time, summary=summary or {})
 
 
 def run_failed(event: Event, *, error: GeoingestError, time: datetime) -> Event:
@@ -242,9 +242,9 @@ def _answer(event: Event, event_type: str, *, stage: Stage | None, time: datetim
 
 
 def _rules(event: Event) -> Iterator[tuple[str, object, bool]]:
-    """Each attribute's name, its value, and whether the value belongs there; the later ones trust the earlier."""
+    """Each attribute's name, its value, and whether it belongs there; later ones trust the earlier."""
     trace, data = event.traceparent, event.data
-    finished = next((step.stage for step in CHAIN if step.sends == event.type), None)
+    finished = next((link.stage for link in CHAIN if link.sends == event.type), None)
     yield "type", event.type, event.type in EVENT_TYPES
     yield "source", event.source, _SOURCE.fullmatch(event.source) is not None
     yield "subject", event.subject, DATASET_ID.fullmatch(event.subject) is not None

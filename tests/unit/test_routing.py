@@ -3,6 +3,7 @@
 from collections import Counter
 
 import pytest
+
 from geoingest.errors.manifest import LaneDisabled
 from geoingest.routing import (
     CHAIN,
@@ -63,8 +64,8 @@ def test_every_event_of_either_execution_has_exactly_one_taker():
 
 
 def test_each_stage_takes_what_the_one_before_sends():
-    assert [step.stage for step in CHAIN] == list(STAGES)
-    assert [step.takes for step in CHAIN] == [RUN_REQUESTED, *(step.sends for step in CHAIN[:-1])]
+    assert [link.stage for link in CHAIN] == list(STAGES)
+    assert [link.takes for link in CHAIN] == [RUN_REQUESTED, *(link.sends for link in CHAIN[:-1])]
     assert [stage_taking(kind) for kind in EVENT_TYPES] == ["load", "transform", "export", None, None]
 
 

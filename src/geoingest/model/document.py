@@ -23,7 +23,7 @@ Location: TypeAlias = tuple[str | int, ...]
 
 MAX_BYTES: Final = 1024 * 1024
 # A manifest of 1000 files with every field is near 10,000 values, five deep.
-MAX_VALUES: Final = 50_000
+MAX_VALUES: Final = 20_000
 MAX_DEPTH: Final = 32
 
 _PLAIN_KEY = re.compile(r"[A-Za-z0-9_-]+")
@@ -116,7 +116,7 @@ def _parse_yaml(text: str, no_json: ManifestUnreadable) -> object:
     from geoingest.model.strict_yaml import read_yaml
 
     try:
-        return read_yaml(text)
+        return read_yaml(text, max_nodes=2 * MAX_VALUES)
     except ManifestUnreadable:
         # A text that opens as JSON was meant as JSON: the complaint about YAML would mislead.
         if text.lstrip().startswith(("{", "[")):
@@ -150,7 +150,7 @@ class _PlainCopy:
         self._values += 1
         # Aliases share values, so a small text may stand for an endless document.
         if self._values > MAX_VALUES:
-            raise ManifestUnreadable(f"it holds more than {MAX_VALUES} values")
+            raise ManifestUnreadable("it holds too many values")
         if len(at) > MAX_DEPTH:
             raise _too_deep()
         if isinstance(value, Mapping):
