@@ -35,7 +35,7 @@ class Planned:
 def gather_facts(ingest: Ingest, objects: ObjectStore, settings: Settings) -> tuple[Source, ...]:
     """The manifest's files with the objects they consist of, pinned by ETag.
 
-    Raises: LaneDisabled, LaneNotInstalledError: nobody would take the run. SourceNotFoundError: a file is missing.
+    Raises: LaneDisabledError, LaneNotInstalledError: nobody would take the run. SourceNotFoundError: a file is missing.
     """
     lane = lane_of(ingest.manifest.intent)
     refuse_switched_off(lane, settings.lanes)

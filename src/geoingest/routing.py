@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final, Literal
 
-from geoingest.errors.manifest import LaneDisabled
+from geoingest.errors.manifest import LaneDisabledError
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -103,6 +103,6 @@ def subscriber_of(event_type: str, execution: str) -> Subscriber | None:
 
 
 def refuse_switched_off(lane: Lane, enabled: Collection[str]) -> None:
-    """Nothing when `lane` is enabled. Raises: LaneDisabled."""
+    """Nothing when `lane` is enabled. Raises: LaneDisabledError."""
     if lane not in enabled:
-        raise LaneDisabled(lane=lane, enabled=enabled)
+        raise LaneDisabledError(lane=lane, enabled=enabled)

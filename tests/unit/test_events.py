@@ -13,8 +13,8 @@ from cloudevents.http import CloudEvent, from_http
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from geoingest.errors.delivery import EventMalformed, EventTooLarge
-from geoingest.errors.manifest import LaneDisabled
+from geoingest.errors.delivery import EventMalformedError, EventTooLargeError
+from geoingest.errors.manifest import LaneDisabledError
 from geoingest.events import (
     DATASET_EXPORTED,
     DATASET_LOADED,
@@ -160,14 +160,14 @@ def test_each_stage_answers_with_the_event_the_next_one_takes():
 
 
 def test_an_event_that_ends_a_run_has_no_successor():
-    failed = run_failed(REQUESTED, error=LaneDisabled(lane="join", enabled=()), time=LATER)
-    with pytest.raises(EventMalformed, match="starts no stage"):
+    failed = run_failed(REQUESTED, error=LaneDisabledError(lane="join", enabled=()), time=LATER)
+    with pytest.raises(EventMalformedError, match="starts no stage"):
         next_event(failed, time=LATER)
 
 
 def test_a_failure_names_its_stage_its_code_and_its_message():
     loaded = next_event(REQUESTED, time=NOON)
-    failed = run_failed(loaded, error=LaneDisabled(lane="join", enabled=["vector"]), time=LATER)
+    failed = run_failed(loaded, error=LaneDisabledError(lane="join", enabled=["vector"]), time=LATER)
     assert (failed.type, failed.data.stage, failed.data.summary) == (
         RUN_FAILED,
         "transform",
@@ -176,7 +176,7 @@ def test_a_failure_names_its_stage_its_code_and_its_message():
 
 
 def test_a_failure_with_an_endless_message_is_still_an_event():
-    failed = run_failed(REQUESTED, error=LaneDisabled(lane="x" * 10_000 + "\0", enabled=()), time=LATER)
+    failed = run_failed(REQUESTED, error=LaneDisabledError(lane="x" * 10_000 + "\0", enabled=()), time=LATER)
     assert len(to_json(failed)) < 4096
 
 
@@ -309,7 +309,7 @@ def test_header_names_have_no_case_and_values_may_be_encoded():
     ],
 )
 def test_a_malformed_event_is_refused_with_the_reason(changes, reason):
-    with pytest.raises(EventMalformed) as refused:
+    with pytest.raises(EventMalformedError) as refused:
         from_json(structured(**changes))
     assert refused.value.message == f"the event is malformed: {reason}"
 
@@ -329,14 +329,14 @@ def test_a_malformed_event_is_refused_with_the_reason(changes, reason):
     ],
 )
 def test_a_malformed_request_is_refused(headers, body):
-    with pytest.raises(EventMalformed):
+    with pytest.raises(EventMalformedError):
         from_headers(headers, body)
 
 
 @settings(deadline=None)
 @given(st.binary(max_size=300) | st.text(max_size=300))
 def test_any_document_is_an_event_or_malformed(document):
-    with pytest.raises(EventMalformed):
+    with pytest.raises(EventMalformedError):
         from_json(document)
 
 
@@ -352,7 +352,7 @@ JSON = st.recursive(
 def test_any_attribute_is_right_or_malformed(name, value):
     try:
         event = from_json(json.dumps(json.loads(to_json(REQUESTED)) | {name: value}))
-    except EventMalformed as error:
+    except EventMalformedError as error:
         error.message.encode()
     else:
         # Only what means the same may differ.
@@ -362,13 +362,13 @@ def test_any_attribute_is_right_or_malformed(name, value):
 def test_an_event_with_data_in_it_is_refused_on_both_sides():
     huge = next_event(REQUESTED, time=NOON, summary={f"k{n}": "x" * 1000 for n in range(60)})
     for encode in (to_json, to_body):
-        with pytest.raises(EventTooLarge) as refused:
+        with pytest.raises(EventTooLargeError) as refused:
             encode(huge)
         assert refused.value.code == "EVENT_TOO_LARGE"
-    with pytest.raises(EventTooLarge):
+    with pytest.raises(EventTooLargeError):
         from_json(b" " * MAX_BYTES + to_json(REQUESTED))
 
 
 def test_a_naive_time_is_no_time():
-    with pytest.raises(EventMalformed, match="the attribute time"):
+    with pytest.raises(EventMalformedError, match="the attribute time"):
         replace(REQUESTED, time=NOON.replace(tzinfo=None))

@@ -4,7 +4,7 @@ from collections import Counter
 
 import pytest
 
-from geoingest.errors.manifest import LaneDisabled
+from geoingest.errors.manifest import LaneDisabledError
 from geoingest.routing import (
     CHAIN,
     DATASET_EXPORTED,
@@ -71,7 +71,7 @@ def test_each_stage_takes_what_the_one_before_sends():
 
 def test_a_switched_off_lane_is_refused_with_the_enabled_ones():
     refuse_switched_off("vector", {"vector", "raster"})
-    with pytest.raises(LaneDisabled) as refused:
+    with pytest.raises(LaneDisabledError) as refused:
         refuse_switched_off("join", {"vector", "raster"})
     assert refused.value.code == "LANE_DISABLED"
     assert refused.value.message == "the join lane is switched off here; enabled: raster, vector"

@@ -94,14 +94,14 @@ def is_manifest(path: Path) -> bool:
 
 
 def ingest_of_manifest(platform: Platform, path: Path) -> Ingest:
-    """The ingest that the file asks for. Raises: ManifestUnreadable, ManifestInvalid."""
+    """The ingest that the file asks for. Raises: ManifestUnreadableError, ManifestInvalidError."""
     return parse_ingest(path.read_bytes(), landing_bucket=platform.settings.landing_bucket)
 
 
 def ingest_of_files(platform: Platform, sources: tuple[str, ...], options: DataOptions) -> Ingest:
     """The ingest of data files, which are brought to the landing bucket (by hard link where possible).
 
-    Raises: SourceNotFoundError; SourcesMixedError; FormatUnknown and others of `sniff`; ManifestInvalid: an option
+    Raises: SourceNotFoundError; SourcesMixedError; FormatUnknown and others of `sniff`; ManifestInvalidError: an option
         breaks a rule of the manifest.
     """
     paths = [locate(platform, source) for source in sources]

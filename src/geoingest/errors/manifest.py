@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 
-class ManifestUnreadable(PermanentError):
+class ManifestUnreadableError(PermanentError):
     """The document is neither JSON nor YAML, or too large to be read safely."""
 
     code = "MANIFEST_UNREADABLE"
@@ -24,7 +24,7 @@ class ManifestUnreadable(PermanentError):
         )
 
 
-class ManifestInvalid(PermanentError):
+class ManifestInvalidError(PermanentError):
     """The document is readable but breaks the contract; `problems` lists what is wrong, up to 1000."""
 
     code = "MANIFEST_INVALID"
@@ -42,7 +42,7 @@ class ManifestInvalid(PermanentError):
         )
 
 
-class LaneDisabled(PermanentError):
+class LaneDisabledError(PermanentError):
     """The manifest is valid, but the platform has switched off the lane it needs."""
 
     code = "LANE_DISABLED"

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from geoingest.errors import Problem
-from geoingest.errors.manifest import ManifestUnreadable
+from geoingest.errors.manifest import ManifestUnreadableError
 from geoingest.model.document import MAX_BYTES, one_of, path_of, read_document, shown
 
 NO_JSON_TAG = "a YAML tag beyond what JSON can say at line 1, column 4"
@@ -50,14 +50,14 @@ def test_yaml_with_every_type_spelt_out_gives_the_values_back(value):
 @settings(deadline=None)
 @given(st.text(max_size=200) | st.binary(max_size=200))
 def test_any_text_is_a_document_or_unreadable(text):
-    with suppress(ManifestUnreadable):
+    with suppress(ManifestUnreadableError):
         read_document(text)
 
 
 @settings(deadline=None)
 @given(st.text(st.sampled_from("[]{}:,-&*!|>'\"#%@` \n\tab01.?<~"), max_size=60))
 def test_any_punctuation_is_a_document_or_unreadable(text):
-    with suppress(ManifestUnreadable):
+    with suppress(ManifestUnreadableError):
         read_document(text)
 
 
@@ -128,7 +128,7 @@ def test_yaml_scalars_mean_what_json_could_say(scalar, expected):
     ],
 )
 def test_unreadable_documents_are_refused_with_the_place(text, message):
-    with pytest.raises(ManifestUnreadable) as refused:
+    with pytest.raises(ManifestUnreadableError) as refused:
         read_document(text)
     assert refused.value.message == f"the manifest cannot be read: {message}"
 
@@ -140,7 +140,7 @@ def test_an_alias_repeats_its_anchor():
 def test_aliases_that_grow_without_end_are_refused():
     lines = ["a0: &a0 [x, x, x, x, x, x, x, x, x]"]
     lines += [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]" for n in range(1, 20)]
-    with pytest.raises(ManifestUnreadable, match="too many values"):
+    with pytest.raises(ManifestUnreadableError, match="too many values"):
         read_document("\n".join(lines))
 
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from pydantic.alias_generators import to_camel
 
 from geoingest.errors import Problem
-from geoingest.errors.manifest import ManifestInvalid, ManifestUnreadable
+from geoingest.errors.manifest import ManifestInvalidError, ManifestUnreadableError
 from geoingest.model.ingest import Ingest, IngestSpec, parse_ingest, parse_manifest
 from geoingest.model.manifest import (
     JoinConfig,
@@ -234,7 +234,7 @@ def read(name):
 
 
 def problems(document):
-    with pytest.raises(ManifestInvalid) as refused:
+    with pytest.raises(ManifestInvalidError) as refused:
         parse_ingest(document)
     return list(refused.value.problems)
 
@@ -300,7 +300,7 @@ def test_a_resource_gives_identity_recipe_and_limits():
 
 
 def test_the_message_counts_the_problems_and_shows_the_first():
-    with pytest.raises(ManifestInvalid) as refused:
+    with pytest.raises(ManifestInvalidError) as refused:
         parse_ingest(read("bad_tabular.json"))
     assert refused.value.message.startswith("the manifest has 9 problems: files[0].encoding: got 'utf-9', ")
     assert refused.value.message.endswith("; and 4 more")
@@ -308,7 +308,7 @@ def test_the_message_counts_the_problems_and_shows_the_first():
 
 
 def test_a_hostile_number_of_problems_is_counted_but_not_listed():
-    with pytest.raises(ManifestInvalid) as refused:
+    with pytest.raises(ManifestInvalidError) as refused:
         parse_ingest({"files": [{}] * 5000})
     assert refused.value.message.startswith("the manifest has 15004 problems: batch_id: got nothing, ")
     assert len(refused.value.problems) == 1001
@@ -368,7 +368,7 @@ def test_a_value_that_cannot_be_stored_is_told_once():
 def outcome_of(document):
     try:
         return parse_ingest(document)
-    except (ManifestInvalid, ManifestUnreadable) as error:
+    except (ManifestInvalidError, ManifestUnreadableError) as error:
         return error
 
 

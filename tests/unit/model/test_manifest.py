@@ -5,7 +5,7 @@ import copy
 import pytest
 from pydantic import ValidationError
 
-from geoingest.errors.manifest import ManifestInvalid
+from geoingest.errors.manifest import ManifestInvalidError
 from geoingest.model.ingest import parse_manifest
 from geoingest.model.manifest import (
     Manifest,
@@ -53,7 +53,7 @@ def without(document, path):
 def problems(document, **context):
     try:
         parse_manifest(document, **context)
-    except ManifestInvalid as error:
+    except ManifestInvalidError as error:
         return [str(problem) for problem in error.problems]
     return []
 
