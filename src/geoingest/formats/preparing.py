@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 def prepare(path: Path, sniffed: Sniffed, *, encoding: str | None, name: str) -> Prepared:
     """The file as its driver may open it; `encoding` matters to shapefiles only.
 
-    Raises: FormatMismatchError: the file is no vector file. SourceUnreadableError, XmlDoctypeError, CrsUnknownError, EncodingUnknownError,
-        ArchiveUnsafeError, ArchiveDamagedError.
+    Raises: FormatMismatchError: the file is no vector file. SourceUnreadableError, XmlDoctypeError,
+        CrsUnknownError, EncodingUnknownError, ArchiveUnsafeError, ArchiveDamagedError.
     """
     if sniffed.format == "shapefile":
         return prepare_shapefile(path, encoding=encoding, name=name)
