@@ -50,7 +50,8 @@ _CONFIG: dict[str, str | bool | None] = {
     "GDAL_VRT_ENABLE_PYTHON": False,
     "GDAL_PAM_ENABLED": False,
     "OGR_SQLITE_LOAD_EXTENSIONS": None,
-    # Links inside a GML document are not followed.
+    # Links inside a GML document are not followed, and its schema is not fetched.
+    "GML_DOWNLOAD_SCHEMA": False,
     "GML_SKIP_RESOLVE_ELEMS": "ALL",
     # One thread: errors and warnings of worker threads reach nobody.
     "OGR_GPKG_NUM_THREADS": "1",

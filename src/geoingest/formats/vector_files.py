@@ -47,6 +47,8 @@ Origin = Literal["data", "manifest"]
 
 MAX_BATCH_ROWS = 65_536
 _BATCH_BYTES = 12 << 20
+# Drivers whose count stands in the file's header, and which end quietly where the file does.
+_COUNTED = {"FlatGeobuf", "OpenFileGDB"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,7 +101,7 @@ def open_layer(  # noqa: PLR0913 - what a manifest may say of a file
 def _open(  # noqa: PLR0913 - see `open_layer`
     path: Path, prepared: Prepared, *, layer: str | None, crs: str | None, force_crs: bool, name: str
 ) -> VectorLayer:
-    chosen = choose_layer(prepared.path, wanted=layer, name=name)
+    chosen = choose_layer(prepared, wanted=layer, name=name)
     with layer_stream(prepared, chosen, name=name) as (meta, reader):
         schema = reader.schema
     found = _data_crs(prepared, meta, schema)
@@ -161,7 +163,8 @@ def _wkb(array: pa.Array) -> pa.Array:
 
 
 def _check_whole(layer: VectorLayer, *, rows: int, nulls: int) -> None:
-    promised, null_geometries = layer.prepared.features, layer.prepared.null_geometries
+    promised = layer.features if layer.driver in _COUNTED else layer.prepared.features
+    null_geometries = layer.prepared.null_geometries
     if promised is not None and rows != promised:
         raise SourceUnreadableError(
             name=layer.name, reason=f"holds {promised} features, but {rows} could be read"
