@@ -160,7 +160,7 @@ def render_map(sketch: Sketch, *, label: str) -> str:
     frame = sketch.frame
     size = f"{WIDTH_PX * UNITS_PER_PX} {round(frame.height_px * UNITS_PER_PX)}"
     count, dots = sketch.dots()
-    radius_px = 5.0 if count < 500 else 3.0 if count < 5_000 else 1.8  # noqa: PLR2004 (dots that do not merge)
+    dot_px = 9.0 if count < 20 else 5.0 if count < 500 else 3.0 if count < 5_000 else 1.8  # noqa: PLR2004 (not to merge)
     parts = [
         f'<svg class="map" xmlns="{SVG}" viewBox="0 0 {size}" role="img" aria-label="{label}">',
         f"<style>{STYLE}</style>",
@@ -169,7 +169,7 @@ def render_map(sketch: Sketch, *, label: str) -> str:
         *(f'<path d="{path}"/>' for path in sketch.areas()),
         "</g>",
         f'<path class="lines" d="{sketch.lines()}"/>',
-        f'<path class="dots" stroke-width="{radius_px}" d="{dots}"/>',
+        f'<path class="dots" stroke-width="{dot_px}" d="{dots}"/>',
         *_labels(frame),
         "</svg>",
     ]
