@@ -1,0 +1,52 @@
+"""What follows the last event of a run: what it left behind goes, and what could not be delivered is said."""
+
+from __future__ import annotations
+
+import shutil
+
+from geoingest.errors.run import DeliveryExhaustedError
+from geoingest.events import Event
+from geoingest.model.asset import Asset
+from geoingest.model.run import RunError, RunStatus
+from geoingest.routing import stage_taking
+from geoingest.runtime.platform import Platform
+from geoingest.stores.ledger.assets import pending_assets, remove_pending
+from geoingest.stores.ledger.runs import end_run, get_run
+
+
+def finish_run(platform: Platform, run_id: str) -> bool:
+    """Remove what a run that is over left: transient space, and a version it claimed in vain.
+
+    Returns: False, and nothing removed, while the run goes on or when there is none. Right to call any
+    number of times. The objects of a version go before the record that tells of them.
+    """
+    run = get_run(platform.documents, run_id)
+    if run is None or run.status is RunStatus.RUNNING:
+        return False
+    for asset in pending_assets(platform.documents, run_id=run_id):
+        _remove_version(platform, asset)
+    shutil.rmtree(platform.settings.scratch / run_id, ignore_errors=True)
+    return True
+
+
+def _remove_version(platform: Platform, asset: Asset) -> None:
+    folder = asset.s3_key.rpartition("/")[0]
+    for item in list(platform.objects.list(platform.settings.lake_bucket, f"{folder}/")):
+        platform.objects.delete(item.bucket, item.key)
+    remove_pending(platform.documents, asset)
+
+
+def take_dead_letter(platform: Platform, event: Event) -> None:
+    """End the run whose event could not be delivered, with what the stage last said stood in its way."""
+    run = get_run(platform.documents, event.data.run_id)
+    stage = stage_taking(event.type)
+    if run is None or stage is None or run.token != event.data.token:
+        return
+    state = run.stages[stage]
+    told = state.last_error
+    exhausted = DeliveryExhaustedError(stage=stage, deliveries=state.claims)
+    # A defect's own words mean nothing to a user: they get the stable code and the way to the log.
+    known = told is not None and told["code"] != "INTERNAL"
+    reason = told if known else exhausted.as_dict(stage=stage)
+    end_run(platform.documents, run, status=RunStatus.FAILURE, error=RunError.model_validate(reason))
+    finish_run(platform, run.run_id)

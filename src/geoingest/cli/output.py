@@ -1,0 +1,53 @@
+"""What a command prints: one JSON object for machines on the last line of stdout, words for people."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from datetime import datetime
+from typing import Any, NoReturn
+
+import click
+
+from geoingest.errors import GeoingestError
+
+SUCCESS, FAILED, REFUSED = 0, 1, 2
+
+
+def print_json(document: Mapping[str, Any]) -> None:
+    """The document as one line."""
+    click.echo(json.dumps(document, ensure_ascii=False, default=_plain))
+
+
+def explain(error: GeoingestError, *, say: Callable[[str], None]) -> None:
+    """The error in words: what, then each problem, then how to mend it."""
+    say(f"{click.style(error.code, fg='red', bold=True)}  {error.message}")
+    for problem in error.problems:
+        say(f"  - {problem}")
+    if error.hint:
+        say(f"  {click.style('how to mend:', bold=True)} {error.hint}")
+
+
+@contextmanager
+def refusals(*, as_json: bool) -> Iterator[None]:
+    """Any GeoingestError inside ends the process with exit 2 and a word on what to mend; never a traceback."""
+    try:
+        yield
+    except GeoingestError as error:
+        refuse(error, as_json=as_json)
+
+
+def refuse(error: GeoingestError, *, as_json: bool) -> NoReturn:
+    """End the process: the input was refused."""
+    explain(error, say=lambda line: click.echo(line, err=True))
+    if as_json:
+        print_json({"status": "rejected", "error": error.as_dict()})
+    sys.exit(REFUSED)
+
+
+def _plain(value: object) -> str:
+    if isinstance(value, datetime):
+        return value.isoformat().replace("+00:00", "Z")
+    raise TypeError(f"no JSON for {type(value).__name__}")

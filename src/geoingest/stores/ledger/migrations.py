@@ -1,0 +1,39 @@
+"""Numbered, idempotent steps that bring a ledger to the shape this version needs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from geoingest.stores.ledger.collections import COLLECTIONS, MIGRATIONS
+from geoingest.stores.ledger.documents import Documents
+
+
+@dataclass(frozen=True, slots=True)
+class Migration:
+    """One step; `apply` may run again after a crash, and after another process ran it."""
+
+    number: int
+    title: str
+    apply: Callable[[Documents], None]
+
+
+def _create_collections(documents: Documents) -> None:
+    for name in COLLECTIONS:
+        documents.create(name)
+
+
+STEPS = (Migration(1, "collections and their indexes", _create_collections),)
+
+
+def apply_migrations(documents: Documents) -> list[int]:
+    """The numbers of the steps that were applied now; empty when the ledger was up to date."""
+    documents.create(MIGRATIONS.name)
+    done = {row["number"] for row in documents.find(MIGRATIONS.name, {})}
+    pending = [step for step in STEPS if step.number not in done]
+    for step in pending:
+        step.apply(documents)
+        applied_at = datetime.now(UTC)
+        documents.insert_new(MIGRATIONS.name, {"number": step.number, "title": step.title, "applied_at": applied_at})
+    return [step.number for step in pending]
