@@ -11,6 +11,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from geoingest import __version__
 from geoingest.formats.column_schema import read_column_schema
 from geoingest.formats.geoparquet import GeoParquetFacts, write_geoparquet
 from geoingest.model.asset import Asset, AssetKind, AssetMetadata, Bounds, Companion, SourceFile
@@ -24,8 +25,8 @@ from geoingest.stores.ledger.collections import MANIFESTS
 from geoingest.stores.ledger.documents import Document, Documents
 
 FORM = FORMS["geoparquet"]
-# What can change the bytes of the file for the same input.
-LIBRARIES = ("geoingest", "pyarrow", "shapely", "pyproj", "pyogrio", "numpy")
+# What, besides geoingest, can change the bytes of the file for the same input.
+LIBRARIES = ("pyarrow", "shapely", "pyproj", "pyogrio", "numpy")
 
 
 def export(task: Task) -> StageResult:
@@ -79,7 +80,7 @@ def describe_asset(task: Task, path: Path, written: GeoParquetFacts) -> Asset:
             "source_files": tuple(SourceFile.model_validate(file) for file in loaded["source_files"]),
             "source_crs": tuple(dict.fromkeys(part["crs_name"] for part in loaded["parts"])),
             "engine": task.run.engine,
-            "libraries": {name: version(name) for name in LIBRARIES},
+            "libraries": {"geoingest": __version__} | {name: version(name) for name in LIBRARIES},
             "metadata": _metadata(task, path, written),
         }
     )
