@@ -118,9 +118,9 @@ class Event:
 
     def __post_init__(self) -> None:
         """Raises: EventMalformed: an attribute has a form or a value that no event of ours has."""
-        for name, holds in _rules(self):
+        for name, value, holds in _rules(self):
             if not holds:
-                raise EventMalformed(f"the attribute {name} is {shown(getattr(self, name))}")
+                raise EventMalformed(f"the attribute {name} is {shown(value)}")
 
 
 def source_of(*, namespace: str, name: str) -> str:
@@ -241,21 +241,22 @@ def _answer(event: Event, event_type: str, *, stage: Stage | None, time: datetim
     )
 
 
-def _rules(event: Event) -> Iterator[tuple[str, bool]]:
-    """Each attribute's name and whether its value belongs there."""
-    stage = next((step.stage for step in CHAIN if step.sends == event.type), None)
-    yield "type", event.type in EVENT_TYPES
-    yield "source", _SOURCE.fullmatch(event.source) is not None
-    yield "subject", DATASET_ID.fullmatch(event.subject) is not None
-    yield "time", event.time.tzinfo is not None
-    yield "intent", event.intent in INTENTS
-    yield "lane", event.lane == lane_of(event.intent)
-    yield "runid", event.runid == event.data.run_id and _RUN_ID.fullmatch(event.runid) is not None
-    yield "id", event.id == event_id(event.runid, event.type, event.data.attempt)
-    yield "execution", event.execution in EXECUTIONS
-    yield "partitionkey", event.partitionkey == event.subject
-    yield "traceparent", event.traceparent is None or _TRACEPARENT.fullmatch(event.traceparent) is not None
-    yield "data", event.type == RUN_FAILED or event.data.stage == stage
+def _rules(event: Event) -> Iterator[tuple[str, object, bool]]:
+    """Each attribute's name, its value, and whether the value belongs there; the later ones trust the earlier."""
+    trace, data = event.traceparent, event.data
+    finished = next((step.stage for step in CHAIN if step.sends == event.type), None)
+    yield "type", event.type, event.type in EVENT_TYPES
+    yield "source", event.source, _SOURCE.fullmatch(event.source) is not None
+    yield "subject", event.subject, DATASET_ID.fullmatch(event.subject) is not None
+    yield "time", event.time, event.time.tzinfo is not None
+    yield "intent", event.intent, event.intent in INTENTS
+    yield "lane", event.lane, event.lane == lane_of(event.intent)
+    yield "runid", event.runid, event.runid == data.run_id and _RUN_ID.fullmatch(event.runid) is not None
+    yield "id", event.id, event.id == event_id(event.runid, event.type, data.attempt)
+    yield "execution", event.execution, event.execution in EXECUTIONS
+    yield "partitionkey", event.partitionkey, event.partitionkey == event.subject
+    yield "traceparent", trace, trace is None or _TRACEPARENT.fullmatch(trace) is not None
+    yield "data.stage", data.stage, event.type == RUN_FAILED or data.stage == finished
 
 
 def _attributes(event: Event) -> dict[str, str]:

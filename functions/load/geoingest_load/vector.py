@@ -13,6 +13,8 @@ import pyarrow as pa
 
 from geoingest.engines.port import Space
 from geoingest.errors.run import SourceChangedError
+from geoingest.errors.source import NotVectorError
+from geoingest.formats.archive import unpack
 from geoingest.formats.crs import check_coordinates, crs_name, resolve_crs
 from geoingest.formats.schemas import Merged, merge_schemas
 from geoingest.formats.sniff import check_declared, sniff
@@ -49,7 +51,7 @@ def load(task: Task) -> StageResult:
     recipe = Recipe.model_validate(task.run.plan.recipe)
     with ThreadPoolExecutor(1, thread_name_prefix="sha256") as hasher:
         fetched = [fetch_source(task, n, source, hasher) for n, source in enumerate(task.run.plan.sources)]
-        layers = [open_fetched(task, n, item) for n, item in enumerate(fetched)]
+        layers = [open_fetched(item) for item in fetched]
         merged = merge_schemas(layers, allow_missing_fields=recipe.allow_missing_fields)
         space = task.space()
         parts = load_parts(task, space, layers, merged)
@@ -77,7 +79,7 @@ def fetch_source(task: Task, number: int, source: Source, hasher: ThreadPoolExec
     return Fetched(source=source, path=folder / PurePosixPath(main).name, files=tuple(files))
 
 
-def open_fetched(task: Task, number: int, fetched: Fetched) -> VectorLayer:
+def open_fetched(fetched: Fetched) -> VectorLayer:
     """The layer that the source means, its features unread. An archive is unpacked beside it.
 
     Raises: PermanentError: not a vector file, not the declared format, or what `open_layer` refuses.
@@ -88,7 +90,12 @@ def open_fetched(task: Task, number: int, fetched: Fetched) -> VectorLayer:
     check_declared(sniffed, declared=source.format, name=name)
     path, layer = fetched.path, source.layer
     if sniffed.lane == "archive":
-        raise NotImplementedError
+        into = fetched.path.with_name("unpacked")
+        into.mkdir()
+        unpacked = unpack(path, into, layer=layer, name=name)
+        path, layer = unpacked.path, unpacked.layer
+        sniffed = sniff(path, name=f"{name}/{path.name}")
+        check_declared(sniffed, declared=source.format, name=name)
     if sniffed.lane != "vector":
         raise NotVectorError(name=name, found=sniffed.format)
     return open_layer(
@@ -166,4 +173,4 @@ def _key(path: str, bucket: str) -> str:
 
 
 def _renamed(merged: Merged) -> list[tuple[str, str]] | None:
-    return [list(pair) for pair in merged.renamed if pair[0] != pair[1]] or None
+    return [pair for pair in merged.renamed if pair[0] != pair[1]] or None

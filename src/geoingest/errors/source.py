@@ -22,7 +22,7 @@ def listed(words: Sequence[str]) -> str:
     return f"{shown} and {more} more" if more > 0 else shown
 
 
-class FormatUnknown(PermanentError):
+class FormatUnknownError(PermanentError):
     """The bytes are none of the formats geoingest reads, whatever the file's name says."""
 
     code: ClassVar[str] = "FORMAT_UNKNOWN"
@@ -34,7 +34,7 @@ class FormatUnknown(PermanentError):
         )
 
 
-class FormatMismatch(PermanentError):
+class FormatMismatchError(PermanentError):
     """The manifest names a known format and the bytes are another one."""
 
     code: ClassVar[str] = "FORMAT_MISMATCH"
@@ -46,7 +46,7 @@ class FormatMismatch(PermanentError):
         )
 
 
-class XmlDoctype(PermanentError):
+class XmlDoctypeError(PermanentError):
     """An XML file declares a document type: that is how entity bombs and file disclosure arrive."""
 
     code: ClassVar[str] = "XML_DOCTYPE"
@@ -58,7 +58,7 @@ class XmlDoctype(PermanentError):
         )
 
 
-class SourceEmpty(PermanentError):
+class SourceEmptyError(PermanentError):
     """The file has no bytes at all."""
 
     code: ClassVar[str] = "SOURCE_EMPTY"
@@ -67,7 +67,7 @@ class SourceEmpty(PermanentError):
         super().__init__(f"{name}: the file is empty (0 bytes)", hint="Upload the file again.")
 
 
-class SourceUnreadable(PermanentError):
+class SourceUnreadableError(PermanentError):
     """The file is damaged, truncated, or holds something its format does not allow: reading it would lose data."""
 
     code: ClassVar[str] = "SOURCE_UNREADABLE"
@@ -79,7 +79,7 @@ class SourceUnreadable(PermanentError):
         )
 
 
-class EncodingUnknown(PermanentError):
+class EncodingUnknownError(PermanentError):
     """The text of the file fits no known encoding, or the named encoding does not exist or does not fit."""
 
     code: ClassVar[str] = "ENCODING_UNKNOWN"
@@ -90,7 +90,7 @@ class EncodingUnknown(PermanentError):
         )
 
 
-class ArchiveUnsafe(PermanentError):
+class ArchiveUnsafeError(PermanentError):
     """The archive could do harm when unpacked: too large, too many members, links, or paths that lead outside."""
 
     code: ClassVar[str] = "ARCHIVE_UNSAFE"
@@ -102,7 +102,7 @@ class ArchiveUnsafe(PermanentError):
         )
 
 
-class ArchiveDamaged(PermanentError):
+class ArchiveDamagedError(PermanentError):
     """The archive cannot be unpacked as it is: truncated, encrypted, or packed in a way nobody else uses."""
 
     code: ClassVar[str] = "ARCHIVE_DAMAGED"
@@ -111,7 +111,7 @@ class ArchiveDamaged(PermanentError):
         super().__init__(f"{name}: cannot be unpacked: {reason}", hint="Pack the files again as a plain zip.")
 
 
-class ArchiveEmpty(PermanentError):
+class ArchiveEmptyError(PermanentError):
     """The archive holds no dataset of a supported format."""
 
     code: ClassVar[str] = "ARCHIVE_EMPTY"
@@ -124,7 +124,7 @@ class ArchiveEmpty(PermanentError):
         )
 
 
-class ArchiveAmbiguous(PermanentError):
+class ArchiveAmbiguousError(PermanentError):
     """The archive holds several datasets and nothing says which one is meant."""
 
     code: ClassVar[str] = "ARCHIVE_AMBIGUOUS"
@@ -137,7 +137,7 @@ class ArchiveAmbiguous(PermanentError):
         )
 
 
-class LayerAmbiguous(PermanentError):
+class LayerAmbiguousError(PermanentError):
     """The file holds several layers and nothing says which one is meant."""
 
     code: ClassVar[str] = "LAYER_AMBIGUOUS"
@@ -149,7 +149,7 @@ class LayerAmbiguous(PermanentError):
         )
 
 
-class LayerNotFound(PermanentError):
+class LayerNotFoundError(PermanentError):
     """The chosen layer is not in the file, or the file has no layer with geometry at all."""
 
     code: ClassVar[str] = "LAYER_NOT_FOUND"
@@ -162,7 +162,7 @@ class LayerNotFound(PermanentError):
         )
 
 
-class CrsMissing(PermanentError):
+class CrsMissingError(PermanentError):
     """The data names no coordinate reference system and the manifest gives none: it is never guessed."""
 
     code: ClassVar[str] = "CRS_MISSING"
@@ -174,7 +174,7 @@ class CrsMissing(PermanentError):
         )
 
 
-class CrsUnknown(PermanentError):
+class CrsUnknownError(PermanentError):
     """A CRS text is neither AUTHORITY:CODE, WKT nor PROJJSON, or names something that is not known."""
 
     code: ClassVar[str] = "CRS_UNKNOWN"
@@ -187,7 +187,7 @@ class CrsUnknown(PermanentError):
         )
 
 
-class CoordsOutOfRange(PermanentError):
+class CoordsOutOfRangeError(PermanentError):
     """The coordinates cannot belong to the CRS: most often the CRS is wrong or x and y are exchanged."""
 
     code: ClassVar[str] = "COORDS_OUT_OF_RANGE"
@@ -201,7 +201,7 @@ class CoordsOutOfRange(PermanentError):
         )
 
 
-class FieldsDiffer(PermanentError):
+class FieldsDifferError(PermanentError):
     """The files of one dataset do not have the same fields."""
 
     code: ClassVar[str] = "FIELDS_DIFFER"
@@ -214,7 +214,7 @@ class FieldsDiffer(PermanentError):
         )
 
 
-class FieldTypesDiffer(PermanentError):
+class FieldTypesDifferError(PermanentError):
     """A field has types in different files that no common type holds exactly."""
 
     code: ClassVar[str] = "FIELD_TYPES_DIFFER"
@@ -227,7 +227,7 @@ class FieldTypesDiffer(PermanentError):
         )
 
 
-class ValueInexact(PermanentError):
+class ValueInexactError(PermanentError):
     """A value would change when its field is promoted to the common type of all files."""
 
     code: ClassVar[str] = "VALUE_INEXACT"
@@ -236,4 +236,16 @@ class ValueInexact(PermanentError):
         super().__init__(
             f"{name}: field '{field}' has {found} values that {target} does not hold exactly",
             hint="Give the field one type in every file; text holds every number exactly.",
+        )
+
+
+class NotVectorError(PermanentError):
+    """The manifest says vector, the bytes are of another kind."""
+
+    code = "SOURCE_NOT_VECTOR"
+
+    def __init__(self, *, name: str, found: str) -> None:
+        super().__init__(
+            f"{name}: found {found}, expected a vector format",
+            hint="use the intent that fits the file: ingest_raster for rasters, ingest_tabular for tables",
         )

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 from pyogrio.raw import open_arrow
 
-from geoingest.errors.source import SourceUnreadable
+from geoingest.errors.source import SourceUnreadableError
 from geoingest.formats.gdal_session import listening, only_driver
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ def layer_stream(  # noqa: PLR0913 - one argument per thing that GDAL may be tol
 def batches(reader: pa.RecordBatchReader, *, name: str) -> Iterator[pa.RecordBatch]:
     """The stream's batches; the warnings of each are judged before it is handed on.
 
-    Raises: SourceUnreadable.
+    Raises: SourceUnreadableError.
     """
     while True:
         batch = None
@@ -65,4 +65,4 @@ def _next(reader: pa.RecordBatchReader, name: str) -> pa.RecordBatch:
     try:
         return reader.read_next_batch()
     except pa.ArrowException as error:
-        raise SourceUnreadable(name=name, reason="reading stopped before the end of the file") from error
+        raise SourceUnreadableError(name=name, reason="reading stopped before the end of the file") from error

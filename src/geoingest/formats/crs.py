@@ -12,13 +12,13 @@ from functools import lru_cache
 from typing import cast
 
 import pyproj
-import pyproj.network
-from pyproj.aoi import AreaOfUse
-from pyproj.exceptions import CRSError
+from pyproj._crs import AreaOfUse
+from pyproj.exceptions import CRSError, ProjError
+from pyproj.network import set_network_enabled  # type: ignore[attr-defined]  # pyproj declares no exports
 
-from geoingest.errors.source import CoordsOutOfRange, CrsUnknown
+from geoingest.errors.source import CoordsOutOfRangeError, CrsUnknownError
 
-pyproj.network.set_network_enabled(active=False)
+set_network_enabled(active=False)
 
 Bounds = tuple[float, float, float, float]
 
@@ -40,10 +40,10 @@ _TURN = 360.0
 def resolve_crs(text: str) -> pyproj.CRS:
     """The CRS that `text` names: AUTHORITY:CODE, an OGC URN of one, WKT (1, ESRI or 2), or PROJJSON.
 
-    Raises: CrsUnknown.
+    Raises: CrsUnknownError.
     """
     if len(text) > _TEXT_BYTES:
-        raise CrsUnknown(text=text)
+        raise CrsUnknownError(text=text)
     return _resolve(text.strip())
 
 
@@ -61,8 +61,8 @@ def _resolve(text: str) -> pyproj.CRS:
         if text.startswith("{"):
             return pyproj.CRS.from_json(text)
     except (CRSError, ValueError) as error:
-        raise CrsUnknown(text=text) from error
-    raise CrsUnknown(text=text)
+        raise CrsUnknownError(text=text) from error
+    raise CrsUnknownError(text=text)
 
 
 def crs_name(crs: pyproj.CRS) -> str:
@@ -106,11 +106,11 @@ def check_coordinates(crs: pyproj.CRS, bounds: Bounds) -> None:
     Geographic: latitude within a quarter, longitude within a full turn. Projected: the bounds in degrees are finite and
     touch the CRS's area of use enlarged by its own size (at least 10 degrees) on each side.
 
-    Raises: CoordsOutOfRange.
+    Raises: CoordsOutOfRangeError.
     """
     flat = horizontal(crs)
     if not all(map(math.isfinite, bounds)):
-        raise CoordsOutOfRange(crs=crs_name(crs), bounds=bounds, expected="finite numbers")
+        raise CoordsOutOfRangeError(crs=crs_name(crs), bounds=bounds, expected="finite numbers")
     if flat.is_geographic:
         _check_angles(flat, bounds)
     elif flat.is_projected:
@@ -125,18 +125,18 @@ def _check_angles(crs: pyproj.CRS, bounds: Bounds) -> None:
     if min(west, -east) < -turn - slack or min(south, -north) < -turn / 4 - slack:
         unit = crs.axis_info[0].unit_name
         expected = f"longitudes within ±{turn:g} and latitudes within ±{turn / 4:g} ({unit}), as x and y"
-        raise CoordsOutOfRange(crs=crs_name(crs), bounds=bounds, expected=expected)
+        raise CoordsOutOfRangeError(crs=crs_name(crs), bounds=bounds, expected=expected)
 
 
 def _check_area(crs: pyproj.CRS, bounds: Bounds) -> None:
     degrees = _to_degrees(crs, bounds)
     if degrees is None:
         expected = "coordinates that lie on the earth in this CRS"
-        raise CoordsOutOfRange(crs=crs_name(crs), bounds=bounds, expected=expected)
+        raise CoordsOutOfRangeError(crs=crs_name(crs), bounds=bounds, expected=expected)
     area = crs.area_of_use
     if area is None or _touches(degrees, area):
         return
-    raise CoordsOutOfRange(
+    raise CoordsOutOfRangeError(
         crs=crs_name(crs),
         bounds=bounds,
         expected=f"data near its area of use, {area.west:g} to {area.east:g} E, {area.south:g} to {area.north:g} N, "
@@ -149,7 +149,7 @@ def _to_degrees(crs: pyproj.CRS, bounds: Bounds) -> Bounds | None:
     transformer = pyproj.Transformer.from_crs(crs, "OGC:CRS84", always_xy=True, allow_ballpark=True)
     try:
         west, south, east, north = transformer.transform_bounds(*bounds, densify_pts=21)
-    except pyproj.exceptions.ProjError:
+    except ProjError:
         return None
     if not all(map(math.isfinite, (west, south, east, north))):
         return None

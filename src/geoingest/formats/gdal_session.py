@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING
 import pyogrio
 from pyogrio._ogr import _register_drivers
 
-from geoingest.errors.source import SourceUnreadable
+from geoingest.errors.source import SourceUnreadableError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -114,7 +114,7 @@ class Heard:
 def listening(name: str) -> Iterator[Heard]:
     """Runs a GDAL call and translates what goes wrong in it; other warnings go to the log.
 
-    Raises: SourceUnreadable: GDAL failed, or said that it went on without some of the data of `name`.
+    Raises: SourceUnreadableError: GDAL failed, or said that it went on without some of the data of `name`.
     """
     heard = Heard()
     with warnings.catch_warnings(record=True) as caught:
@@ -135,7 +135,7 @@ def listening(name: str) -> Iterator[Heard]:
             RuntimeError,
         ) as error:
             log.info("GDAL could not read %s: %s", name, error)
-            raise SourceUnreadable(name=name, reason=_meaning(str(error))) from error
+            raise SourceUnreadableError(name=name, reason=_meaning(str(error))) from error
     heard.messages.extend(str(warning.message) for warning in caught)
     for message in heard.messages:
         _judge(name, message)
@@ -145,7 +145,7 @@ def _judge(name: str, message: str) -> None:
     log.warning("GDAL on %s: %s", name, message)
     for words, meaning in _LOSSES:
         if words in message:
-            raise SourceUnreadable(name=name, reason=meaning)
+            raise SourceUnreadableError(name=name, reason=meaning)
 
 
 def _meaning(message: str) -> str:

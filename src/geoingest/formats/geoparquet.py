@@ -19,6 +19,7 @@ from geoingest.formats.covering import COVERING_TYPE, covering, covering_name
 from geoingest.formats.dictionaries import plain_schema
 from geoingest.formats.geo_metadata import geo_metadata
 from geoingest.formats.measured import Measured, Tally, measure
+from geoingest.formats.row_groups import DEFAULT_RULE, MIB, RowGroupCutter, RowGroupRule
 from geoingest.formats.spatial_order import SpatialOrder
 
 if TYPE_CHECKING:
@@ -30,10 +31,8 @@ if TYPE_CHECKING:
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
-MIB: Final = 1 << 20
-GROUP_BYTES: Final = 128 * MIB
-GROUP_ROWS: Final = 50_000
-ZSTD_LEVEL: Final = 3
+ZSTD_LEVEL: Final = 4
+"""Measured, see docs/why: most of what higher levels save, for a tenth more time than level 3."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,20 +55,6 @@ class GeoParquetFacts:
     vertices: int
 
 
-def row_group_rows(
-    *, rows: int, size_bytes: int, fewest: int = GROUP_ROWS, target_bytes: int = GROUP_BYTES
-) -> int:
-    """Rows per row group: groups of equal size, `fewest` rows to twice as many, unless the bytes want less.
-
-    Args: rows, size_bytes: of the whole file, uncompressed; target_bytes: no group should hold more.
-    Returns: 50,000 to 99,999 with the default; fewer in a smaller file, and for huge geometries down to 1.
-    Source: 50,000 is where two recommendations meet: the GeoParquet guide's 50,000 to 150,000, and the 10,000
-    to 50,000 with which geoparquet-io 1.6 found that spatial filters skip most.
-    """
-    groups = max(1, rows // fewest, -(-size_bytes // target_bytes))
-    return max(1, -(-rows // groups))
-
-
 def write_geoparquet(
     path: Path,
     batches: Iterable[pa.RecordBatch],
@@ -80,7 +65,7 @@ def write_geoparquet(
     work_dir: Path,
     metadata: Mapping[str, str] | None = None,
     memory_bytes: int = 128 * MIB,
-    group_rows: int = GROUP_ROWS,
+    rule: RowGroupRule = DEFAULT_RULE,
     on_rows: Callable[[int], None] | None = None,
 ) -> GeoParquetFacts:
     """Writes all rows to `path` and says what they were; on any failure nothing is left there.
@@ -92,7 +77,7 @@ def write_geoparquet(
             cost order, nothing else. West > east means across the antimeridian: the file's bbox says so too.
         work_dir: a folder with room for the rows' uncompressed size, when they outgrow `memory_bytes`.
         metadata: further key-value pairs of the file.
-        group_rows: the fewest rows of a row group, see `row_group_rows`.
+        rule: how large row groups may be.
         on_rows: told the rows written so far, after each row group.
 
     Raises: GeometryUnreadableError: a geometry is no well-formed WKB.
@@ -101,12 +86,10 @@ def write_geoparquet(
     try:
         with SpatialOrder(work_dir=work_dir, memory_bytes=memory_bytes) as order:
             tally = _take_in(order, batches, layout, bounds)
-            with layout.writer(path) as writer:
-                rows = row_group_rows(rows=order.rows, size_bytes=order.size_bytes, fewest=group_rows)
-                groups = _write_groups(writer, order, rows, on_rows)
-                extent = _file_bounds(tally, bounds)
-                geo = layout.geo(tally, crs=crs, bounds=extent)
-                writer.add_key_value_metadata({**(metadata or {}), "geo": geo})
+            extent = _file_bounds(tally, bounds)
+            geo = layout.geo(tally, crs=crs, bounds=extent)
+            with layout.writer(path, metadata={**(metadata or {}), "geo": geo}) as writer:
+                groups = _write_groups(writer, order, rule, on_rows)
     except BaseException:
         path.unlink(missing_ok=True)
         raise
@@ -147,14 +130,18 @@ class _Layout:
         columns = [*attributes, covering(measured.boxes, geometry), geometry]
         return pa.RecordBatch.from_arrays(columns, schema=self.written), measured
 
-    def writer(self, path: Path) -> pq.ParquetWriter:
-        """Boxes and WKB hardly repeat: no dictionary. WKB has no useful order: no statistics."""
+    def writer(self, path: Path, *, metadata: Mapping[str, str]) -> pq.ParquetWriter:
+        """Boxes and WKB hardly repeat: no dictionary. WKB has no useful order: no statistics.
+
+        The metadata goes in with the schema: added later, it is not in `ARROW:schema`, where pyarrow and so
+        geopandas look for it.
+        """
         leaves = _leaf_paths(self.written)
         geometry_at = -1
         cover_at = geometry_at - len(COVERING_TYPE)
         return pq.ParquetWriter(
             path,
-            self.written,
+            self.written.with_metadata(metadata),
             compression="zstd",
             compression_level=ZSTD_LEVEL,
             use_dictionary=leaves[:cover_at],
@@ -194,10 +181,10 @@ def _take_in(
 
 
 def _write_groups(
-    writer: pq.ParquetWriter, order: SpatialOrder, rows: int, on_rows: Callable[[int], None] | None
+    writer: pq.ParquetWriter, order: SpatialOrder, rule: RowGroupRule, on_rows: Callable[[int], None] | None
 ) -> int:
     groups = written = 0
-    for batch in _overlapped(order.read, order.cut(rows=rows, size_bytes=GROUP_BYTES)):
+    for batch in _read_ahead(order.groups(most=rule.most, choose=RowGroupCutter(rule))):
         writer.write_batch(batch, row_group_size=batch.num_rows)
         groups += 1
         written += batch.num_rows
@@ -224,3 +211,12 @@ def _overlapped(function: Callable[[Item], Result], items: Iterable[Item]) -> It
                 yield current.result()
         if ahead is not None:
             yield ahead.result()
+
+
+def _read_ahead(items: Iterator[Item]) -> Iterator[Item]:
+    """The items, with the next one being made in another thread while the caller works on this one."""
+    with ThreadPoolExecutor(1) as pool:
+        ahead = pool.submit(next, items, None)
+        while (item := ahead.result()) is not None:
+            ahead = pool.submit(next, items, None)
+            yield item

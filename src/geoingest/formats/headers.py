@@ -64,7 +64,7 @@ def _clean(header: str, index: int) -> str:
 
 
 def _ascii(text: str) -> str:
-    """`text` with accents removed and compatibility forms (², ﬁ, Ａ) spelled out; other scripts stay as they are."""
+    """`text` with accents removed and compatibility forms (², ﬁ) spelled out; other scripts stay as they are."""
     decomposed = unicodedata.normalize("NFKD", text.translate(_LETTERS))
     # Once more in lower case: NFKD writes some signs in capitals (™ as TM).
     return "".join(letter for letter in decomposed if not unicodedata.combining(letter)).lower()

@@ -40,6 +40,23 @@ def cell_keys(column: NDArray[np.uint32], row: NDArray[np.uint32], *, bits: int 
     return key
 
 
+def key_cells(key: NDArray[np.uint32], *, bits: int = BITS) -> tuple[NDArray[np.uint32], NDArray[np.uint32]]:
+    """Column and row of the cell at a distance along the curve: the inverse of `cell_keys`."""
+    column, row = np.zeros_like(key), np.zeros_like(key)
+    swap, flip = np.zeros_like(key), np.zeros_like(key)
+    for bit in range(bits - 1, -1, -1):
+        quadrant = key >> (2 * bit)
+        east = (quadrant >> 1) & 1
+        north = (quadrant ^ east) & 1
+        turn = ((east ^ north) & swap) ^ flip
+        column |= (east ^ turn) << bit
+        row |= (north ^ turn) << bit
+        south = north ^ 1
+        flip ^= east & south
+        swap ^= south
+    return column, row
+
+
 def point_keys(x: NDArray[np.float64], y: NDArray[np.float64], bounds: Box) -> NDArray[np.uint32]:
     """Hilbert keys of points on a grid laid over `bounds`; points outside count as on its edge.
 

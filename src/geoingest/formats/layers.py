@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pyogrio
 
-from geoingest.errors.source import LayerAmbiguous, LayerNotFound
+from geoingest.errors.source import LayerAmbiguousError, LayerNotFoundError
 from geoingest.formats.gdal_session import listening
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 def choose_layer(path: Path, *, wanted: str | None, name: str) -> str:
     """The layer to read; tables without geometry (styles, metadata, attributes) do not count.
 
-    Raises: LayerAmbiguous, LayerNotFound, SourceUnreadable.
+    Raises: LayerAmbiguousError, LayerNotFoundError, SourceUnreadableError.
     """
     with listening(name):
         found = [(str(layer), geometry) for layer, geometry in pyogrio.list_layers(path)]
@@ -24,9 +24,9 @@ def choose_layer(path: Path, *, wanted: str | None, name: str) -> str:
     if wanted is not None:
         if wanted in spatial:
             return wanted
-        raise LayerNotFound(name=name, layer=wanted, layers=spatial)
+        raise LayerNotFoundError(name=name, layer=wanted, layers=spatial)
     if not spatial:
-        raise LayerNotFound(name=name, layer=None, layers=[layer for layer, _ in found])
+        raise LayerNotFoundError(name=name, layer=None, layers=[layer for layer, _ in found])
     if len(spatial) > 1:
-        raise LayerAmbiguous(name=name, layers=spatial)
+        raise LayerAmbiguousError(name=name, layers=spatial)
     return spatial[0]

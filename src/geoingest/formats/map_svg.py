@@ -27,6 +27,8 @@ WIDTH_PX: Final = 1200
 UNITS_PER_PX: Final = 10
 """SVG units: tenths of a pixel, so that paths hold whole numbers only."""
 SVG: Final = "http://www.w3.org/2000/svg"
+SMALLEST: Final = 1e-8
+"""A window's length per its coordinates' size; below, digits run out and it is taken for a point."""
 CORNER: Final = 420
 """SVG units that labels keep clear at the left, the right and the bottom."""
 MAX_VERTICES: Final = 200_000
@@ -74,7 +76,9 @@ def fit_frame(bounds: Box, *, is_geographic: bool) -> Frame:
     middle = (south + north) / 2
     squeeze = math.cos(math.radians(min(abs(middle), 80))) if is_geographic else 1.0
     width, height = (east - west) * squeeze, north - south
-    longest = max(width, height) or (0.02 if is_geographic else 1000.0)
+    longest = max(width, height)
+    if longest < SMALLEST * max(1.0, *map(abs, bounds)):
+        longest = 0.5 if is_geographic else 25_000.0
     margin = longest * 0.04
     shown_width = max(width + 2 * margin, (height + 2 * margin) / TALLEST)
     shown_height = max(height + 2 * margin, shown_width * FLATTEST)
@@ -274,7 +278,7 @@ def _on_globe(longitude: float) -> float:
 
 
 def _degrees(value: float, signs: str) -> str:
-    return f"{abs(value):g}°{signs[value < 0] if value else ''}"
+    return f"{abs(value):.10g}°{signs[value < 0] if value else ''}"
 
 
 def _number(value: float) -> str:

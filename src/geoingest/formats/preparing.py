@@ -2,19 +2,87 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING
 
-from geoingest.errors.source import FormatMismatch
+from geoingest.errors.source import FormatMismatchError
+from geoingest.formats.geojson import prepare_geojson
+from geoingest.formats.kmz import unpack_kmz
 from geoingest.formats.prepared import Prepared
+from geoingest.formats.shapefile import prepare_shapefile
+from geoingest.formats.xml_check import check_xml
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from geoingest.formats.sniff import Sniffed
 
 
 def prepare(path: Path, sniffed: Sniffed, *, encoding: str | None, name: str) -> Prepared:
-    """The file as its driver may open it."""
-    if sniffed.lane != "vector" or sniffed.driver is None:
-        raise FormatMismatch(name=name, declared="vector", found=sniffed.format)
-    return Prepared(path=path, driver=sniffed.driver)
+    """The file as its driver may open it; `encoding` matters to shapefiles only.
+
+    Raises: FormatMismatchError: the file is no vector file. SourceUnreadableError, XmlDoctypeError, CrsUnknownError, EncodingUnknownError,
+        ArchiveUnsafeError, ArchiveDamagedError.
+    """
+    if sniffed.format == "shapefile":
+        return prepare_shapefile(path, encoding=encoding, name=name)
+    if sniffed.format not in _PREPARATIONS:
+        raise FormatMismatchError(name=name, declared="vector", found=sniffed.format)
+    return _PREPARATIONS[sniffed.format](path, name)
+
+
+def _geojson(path: Path, name: str) -> Prepared:
+    return prepare_geojson(path, sequence=False, name=name)
+
+
+def _geojsonseq(path: Path, name: str) -> Prepared:
+    return prepare_geojson(path, sequence=True, name=name)
+
+
+def _kml(path: Path, name: str) -> Prepared:
+    count: Counter[str] = Counter()
+    check_xml(path, name=name, count=count)
+    # With a schema, LIBKML reads the schema's fields and leaves the untyped values beside them.
+    lost = count["Data"] and count["SimpleData"]
+    warnings = (f"{name}: untyped <Data> values beside <SchemaData> are not read",) if lost else ()
+    return Prepared(path=path, driver="LIBKML", warnings=warnings)
+
+
+def _kmz(path: Path, name: str) -> Prepared:
+    """GDAL reads the document inside a KMZ without the fields of its schema, so the document is taken out."""
+    document, scratch, warnings = unpack_kmz(path, name=name)
+    inside = _kml(document, name)
+    return Prepared(path=document, driver="LIBKML", warnings=(*warnings, *inside.warnings), scratch=scratch)
+
+
+def _gml(path: Path, name: str) -> Prepared:
+    check_xml(path, name=name)
+    # Axis order is x, y by GDAL's defaults, which also swap the short EPSG names of old files where asked for only.
+    options = (("DOWNLOAD_SCHEMA", "NO"), ("WRITE_GFS", "NO"))
+    return Prepared(path=path, driver="GML", options=options)
+
+
+def _geopackage(path: Path, _name: str) -> Prepared:
+    # Without it SQLite may write a -wal and a -shm file beside the input.
+    return Prepared(path=path, driver="GPKG", options=(("IMMUTABLE", "YES"),))
+
+
+def _plain(driver: str) -> Callable[[Path, str], Prepared]:
+    def prepared(path: Path, _name: str) -> Prepared:
+        return Prepared(path=path, driver=driver)
+
+    return prepared
+
+
+_PREPARATIONS: dict[str, Callable[[Path, str], Prepared]] = {
+    "geojson": _geojson,
+    "geojsonseq": _geojsonseq,
+    "topojson": _plain("TopoJSON"),
+    "geopackage": _geopackage,
+    "flatgeobuf": _plain("FlatGeobuf"),
+    "filegdb": _plain("OpenFileGDB"),
+    "kml": _kml,
+    "kmz": _kmz,
+    "gml": _gml,
+}

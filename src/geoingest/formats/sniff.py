@@ -15,7 +15,7 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Literal
 from urllib.parse import quote
 
-from geoingest.errors.source import FormatMismatch, FormatUnknown, SourceEmpty, XmlDoctype
+from geoingest.errors.source import FormatMismatchError, FormatUnknownError, SourceEmptyError, XmlDoctypeError
 from geoingest.formats.json_outline import outline
 
 if TYPE_CHECKING:
@@ -131,7 +131,7 @@ _XML_ROOT = re.compile(rb"<(?:[\w.-]+:)?([\w.-]+)((?:[^>\"']|\"[^\"]*\"|'[^']*')
 def sniff(path: Path, *, name: str | None = None) -> Sniffed:
     """What `path` (a file, or a FileGDB folder) is; `name` is what the user calls it.
 
-    Raises: FormatUnknown, SourceEmpty, XmlDoctype.
+    Raises: FormatUnknownError, SourceEmptyError, XmlDoctypeError.
     """
     shown = name or path.name
     if path.is_dir():
@@ -141,10 +141,10 @@ def sniff(path: Path, *, name: str | None = None) -> Sniffed:
         with path.open("rb") as file:
             head = file.read(_HEAD_BYTES)
         if not head:
-            raise SourceEmpty(name=shown)
+            raise SourceEmptyError(name=shown)
         known = _binary(path, head) or _text(path, head, shown)
     if known is None:
-        raise FormatUnknown(name=shown, seen=_seen(path, head), supported=tuple(FORMATS))
+        raise FormatUnknownError(name=shown, seen=_seen(path, head), supported=tuple(FORMATS))
     return FORMATS[known]
 
 
@@ -153,7 +153,7 @@ def check_declared(sniffed: Sniffed, *, declared: str, name: str) -> None:
 
     An archive fits every declared format, compressed bytes every tabular one: what is inside is asked again.
 
-    Raises: FormatMismatch.
+    Raises: FormatMismatchError.
     """
     known = KNOWN_FORMATS.get(re.sub(r"[ ._-]+", "", declared.strip().lower()))
     if known is None or known == sniffed.format or any({known, sniffed.format} <= same for same in _SAME):
@@ -162,7 +162,7 @@ def check_declared(sniffed: Sniffed, *, declared: str, name: str) -> None:
         return
     if FORMATS[known].lane == "tabular" and sniffed.format in _COMPRESSED:
         return
-    raise FormatMismatch(name=name, declared=declared, found=sniffed.format)
+    raise FormatMismatchError(name=name, declared=declared, found=sniffed.format)
 
 
 def _binary(path: Path, head: bytes) -> str | None:
@@ -243,7 +243,7 @@ def _xml_kind(text: bytes, name: str) -> str | None:
     prolog = _XML_PROLOG.match(text)
     rest = text[prolog.end() if prolog else 0 :]
     if rest[:9].upper() == b"<!DOCTYPE":
-        raise XmlDoctype(name=name)
+        raise XmlDoctypeError(name=name)
     root = _XML_ROOT.match(rest)
     if root is None:
         return None

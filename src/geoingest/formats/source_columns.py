@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from geoingest.errors.source import SourceUnreadable
+from geoingest.errors.source import SourceUnreadableError
 from geoingest.formats.arrow_stream import batches, layer_stream
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from geoingest.formats.prepared import Prepared
-
-Kind = Literal["plain", "codes", "text_time"]
 
 # Drivers whose date-times carry a zone per value that their column type does not show.
 _ZONES_PER_VALUE = {"FlatGeobuf", "GML", "LIBKML", "TopoJSON", "GPKG"}
@@ -31,11 +29,11 @@ _ZONE = r"(Z|[+-]\d\d:?\d\d)$"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Column:
-    """One attribute: its name and place in the driver's stream, the field it becomes, and how."""
+    """One attribute: its place in the driver's stream, the field it becomes, and whether a code stands for it."""
 
     index: int
     field: pa.Field
-    kind: Kind
+    coded: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,55 +53,65 @@ def columns_of(prepared: Prepared, layer: str, schema: pa.Schema, *, name: str) 
     times, warnings = _time_types(prepared, layer, [field for _, field in fields], name)
     decided = {**times, **prepared.types}
     text_times = any(pa.types.is_timestamp(field.type) and field.name in decided for _, field in fields)
-    columns = tuple(_column(index, field, decided, text_times=text_times) for index, field in fields)
+    columns = tuple(_column(index, field, decided) for index, field in fields)
     return Columns(columns=columns, text_times=text_times, warnings=warnings)
 
 
 def convert(array: pa.Array, column: Column, *, name: str) -> pa.Array:
     """A driver's array in the type of its column, exactly.
 
-    Raises: SourceUnreadable: the values do not fit the type that the file announced.
+    Raises: SourceUnreadableError: the values do not fit the type that the file announced.
     """
     if isinstance(array, pa.ExtensionArray):
         array = array.storage
-    if column.kind == "codes":
+    if column.coded:
         array = array.indices
     try:
-        return array.cast(column.field.type)
+        values = _cast(array, column.field.type)
+        # GDAL hands on the bytes of text as they are.
+        values.validate(full=True)
     except pa.ArrowInvalid as error:
         reason = f"field '{column.field.name}' has values that are no {column.field.type}"
-        raise SourceUnreadable(name=name, reason=reason) from error
+        raise SourceUnreadableError(name=name, reason=reason) from error
+    return values
 
 
-def _column(index: int, field: pa.Field, decided: dict[str, pa.DataType], *, text_times: bool) -> Column:
-    kind: Kind = "plain"
+def _cast(array: pa.Array, target: pa.DataType) -> pa.Array:
+    """Arrow parses no more digits than the target has: text goes through microseconds, which are the most there are."""
+    if pa.types.is_string(array.type) and pa.types.is_timestamp(target):
+        array = array.cast(pa.timestamp("us", tz=target.tz))
+    elif pa.types.is_string(array.type) and pa.types.is_time32(target):
+        array = array.cast(pa.time64("us"))
+    return array.cast(target)
+
+
+def _column(index: int, field: pa.Field, decided: dict[str, pa.DataType]) -> Column:
     target = field.type
     metadata = {}
     if isinstance(target, pa.BaseExtensionType):
         metadata["logical"] = "json" if target.extension_name == "arrow.json" else target.extension_name
         target = target.storage_type
-    if pa.types.is_dictionary(target):
-        kind, target = "codes", target.index_type
+    coded = pa.types.is_dictionary(target)
+    if coded:
+        target = target.index_type
     if field.name in decided:
         target = decided[field.name]
         metadata.pop("logical", None)
-    if text_times and pa.types.is_timestamp(field.type):
-        kind = "text_time"
     title = (field.metadata or {}).get(b"GDAL:OGR:alternative_name", b"").decode()
     if title and title != field.name:
         metadata["title"] = title
-    return Column(index=index, kind=kind, field=pa.field(field.name, target, metadata=metadata or None))
+    return Column(index=index, coded=coded, field=pa.field(field.name, target, metadata=metadata or None))
 
 
 def _without_kml_fillers(
     prepared: Prepared, layer: str, fields: list[tuple[int, pa.Field]], name: str
 ) -> list[tuple[int, pa.Field]]:
-    used = _used(prepared, layer, _KML_OPTIONAL, name)
+    used = used_columns(prepared, layer, _KML_OPTIONAL, name=name)
     dropped = _KML_DRAWING | (set(_KML_OPTIONAL) - used)
     return [(index, field) for index, field in fields if field.name not in dropped]
 
 
-def _used(prepared: Prepared, layer: str, names: Iterable[str], name: str) -> set[str]:
+def used_columns(prepared: Prepared, layer: str, names: Iterable[str], *, name: str) -> set[str]:
     """Those of the columns that hold any value."""
     used: set[str] = set()
     with layer_stream(prepared, layer, name=name, columns=list(names), geometry=False) as (_, reader):

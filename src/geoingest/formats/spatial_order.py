@@ -8,27 +8,32 @@ the merge reads every run front to back and holds one group. Ties keep the input
 from __future__ import annotations
 
 import mmap
+import os
 from dataclasses import dataclass
-from tempfile import TemporaryFile
-from typing import IO, TYPE_CHECKING, Final, Literal
+from pathlib import Path
+from tempfile import mkstemp
+from typing import TYPE_CHECKING, Final, Literal
 
 import numpy as np
 import pyarrow as pa
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-    from pathlib import Path
+    from collections.abc import Callable, Iterator, Sequence
     from types import TracebackType
     from typing import Self
 
     from numpy.typing import NDArray
 
     Keys = NDArray[np.uint32]
+    Chooser = Callable[[Keys, Keys, int], int]
+    """Keys and sizes of the next rows in order and how many remain, to the rows of the next group."""
 
 LAST: Final = np.iinfo(np.uint32).max
 """The greatest key: rows without a place."""
 _MOST_RUN_BYTES: Final = 1 << 30
 """Strings are addressed with 32-bit offsets: one run stays well below 2 GiB whatever the memory."""
+_PIECES: Final = 4
+"""A buffer is spilled as so many runs, one after the other in key order: no second copy of it is made."""
 _KEY: Final = "\x00key"
 _SIZE: Final = "\x00size"
 
@@ -48,18 +53,10 @@ class _Run:
         return self.rows.slice(span.start, span.stop - span.start)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Group:
-    """Which rows of which run make one output group."""
-
-    spans: tuple[slice, ...]
-
-
 class SpatialOrder:
     """A stable external sort of record batches by a 32-bit key.
 
-    Use as a context manager: `add` everything, then `cut` groups and `read` each. `read` may run in another
-    thread than `cut`.
+    Use as a context manager: `add` everything, then take `groups`, once.
     """
 
     def __init__(self, *, work_dir: Path, memory_bytes: int) -> None:
@@ -71,7 +68,6 @@ class SpatialOrder:
         self._spill: _Spill | None = None
         self._runs: list[_Run] = []
         self.rows = 0
-        self.size_bytes = 0
 
     def __enter__(self) -> Self:
         return self
@@ -86,7 +82,6 @@ class SpatialOrder:
     def add(self, batch: pa.RecordBatch, *, keys: Keys, sizes: NDArray[np.int64]) -> None:
         """Take in rows. Args: sizes: bytes of each row, for the cut; all batches have one schema."""
         self.rows += batch.num_rows
-        self.size_bytes += int(sizes.sum())
         sizes = np.minimum(sizes, LAST).astype(np.uint32)
         batch = batch.append_column(_KEY, pa.array(keys)).append_column(_SIZE, pa.array(sizes))
         if self._buffer and self._buffer_bytes + batch.nbytes > self._limit_bytes:
@@ -94,45 +89,44 @@ class SpatialOrder:
         self._buffer.append(batch)
         self._buffer_bytes += batch.nbytes
 
-    def cut(self, *, rows: int, size_bytes: int) -> Iterator[Group]:
-        """Groups in key order, of at most `rows` rows and `size_bytes` bytes, but never without a row."""
+    def groups(self, *, most: int, choose: Chooser) -> Iterator[pa.RecordBatch]:
+        """All rows in key order, a group at a time.
+
+        Args: most: rows that `choose` is shown; it says how many of them make the group, at least 1.
+        """
         self._seal()
         starts = [0] * len(self._runs)
-        while any(start < run.keys.size for start, run in zip(starts, self._runs, strict=True)):
-            spans = self._within(_take(self._runs, starts, rows), size_bytes)
-            yield Group(spans=spans)
-            starts = [span.stop for span in spans]
+        remaining = self.rows
+        while remaining:
+            spans = _next(self._runs, starts, min(most, remaining))
+            keys = self._gathered(spans, lambda run: run.keys)
+            order = np.argsort(keys, kind="stable")
+            rows = choose(keys[order], self._gathered(spans, lambda run: run.sizes)[order], remaining)
+            owners = np.repeat(np.arange(len(spans)), [span.stop - span.start for span in spans])
+            counts = np.bincount(owners[order[:rows]], minlength=len(spans)).tolist()
+            stops = [start + count for start, count in zip(starts, counts, strict=True)]
+            yield self._read(tuple(map(slice, starts, stops)))
+            starts, remaining = stops, remaining - rows
 
-    def read(self, group: Group) -> pa.RecordBatch:
-        """The rows of a group in order, as one batch."""
-        parts = [
-            (run, span) for run, span in zip(self._runs, group.spans, strict=True) if span.stop > span.start
-        ]
+    def _read(self, spans: Sequence[slice]) -> pa.RecordBatch:
+        parts = [(run, span) for run, span in zip(self._runs, spans, strict=True) if span.stop > span.start]
         batch = pa.concat_batches([run.read(span) for run, span in parts])
         if len(parts) > 1:
-            keys = np.concatenate([run.keys[span] for run, span in parts])
-            batch = batch.take(pa.array(np.argsort(keys, kind="stable")))
+            batch = batch.take(pa.array(np.argsort(_numbers(batch, _KEY), kind="stable")))
         if self._spill is not None:
             self._spill.forget_pages()
         return batch.select(batch.schema.names[:-2])
 
-    def _within(self, spans: tuple[slice, ...], size_bytes: int) -> tuple[slice, ...]:
-        """The spans, cut shorter where their rows in order would exceed the bytes."""
-        keys = np.concatenate([run.keys[span] for run, span in zip(self._runs, spans, strict=True)])
-        sizes = np.concatenate([run.sizes[span] for run, span in zip(self._runs, spans, strict=True)])
-        if int(sizes.sum(dtype=np.int64)) <= size_bytes:
-            return spans
-        order = np.argsort(keys, kind="stable")
-        fitting = int(np.searchsorted(np.cumsum(sizes[order], dtype=np.int64), size_bytes, side="right"))
-        owners = np.repeat(np.arange(len(spans)), [span.stop - span.start for span in spans])
-        counts = np.bincount(owners[order[: max(1, fitting)]], minlength=len(spans)).tolist()
-        return tuple(slice(span.start, span.start + count) for span, count in zip(spans, counts, strict=True))
+    def _gathered(self, spans: Sequence[slice], numbers: Callable[[_Run], Keys]) -> Keys:
+        return np.concatenate([numbers(run)[span] for run, span in zip(self._runs, spans, strict=True)])
 
     def _spill_buffer(self) -> None:
         if self._spill is None:
             self._spill = _Spill(self._work_dir, self._buffer[0].schema)
         run = self._sorted_buffer()
-        self._spill.write(run.read(slice(0, run.keys.size)))
+        piece = -(-run.keys.size // _PIECES)
+        for start in range(0, run.keys.size, piece):
+            self._spill.write(run.read(slice(start, min(start + piece, run.keys.size))))
 
     def _seal(self) -> None:
         """What is left in the buffer becomes the last run, in memory; the spilled ones are mapped."""
@@ -157,19 +151,20 @@ class _Spill:
     """Record batches in a nameless file: written one by one, then mapped, never copied."""
 
     def __init__(self, folder: Path, schema: pa.Schema) -> None:
-        self._file: IO[bytes] = TemporaryFile(dir=folder, prefix="geoingest-", suffix=".arrow")  # noqa: SIM115 (closed by close)
-        self._writer = pa.ipc.new_file(self._file, schema)
+        self._descriptor, name = mkstemp(dir=folder, prefix="geoingest-", suffix=".arrow")
+        self._sink = pa.OSFile(name, "wb")
+        Path(name).unlink()
+        self._writer = pa.ipc.new_file(self._sink, schema)
         self._map: mmap.mmap | None = None
 
     def write(self, batch: pa.RecordBatch) -> None:
         self._writer.write_batch(batch)
-        pa.default_memory_pool().release_unused()
 
     def map(self) -> Sequence[pa.RecordBatch]:
         """All batches, their memory being the file's."""
         self._writer.close()
-        self._file.flush()
-        self._map = mmap.mmap(self._file.fileno(), 0, access=mmap.ACCESS_READ)
+        self._sink.close()
+        self._map = mmap.mmap(self._descriptor, 0, access=mmap.ACCESS_READ)
         reader = pa.ipc.open_file(pa.py_buffer(self._map))
         return [reader.get_batch(number) for number in range(reader.num_record_batches)]
 
@@ -181,7 +176,8 @@ class _Spill:
     def close(self) -> None:
         """The file's space is free once the last batch that was mapped is gone."""
         self._map = None
-        self._file.close()
+        self._sink.close()
+        os.close(self._descriptor)
 
 
 def _numbers(rows: pa.RecordBatch, name: str) -> Keys:
@@ -189,7 +185,7 @@ def _numbers(rows: pa.RecordBatch, name: str) -> Keys:
     return numbers
 
 
-def _take(runs: Sequence[_Run], starts: Sequence[int], rows: int) -> tuple[slice, ...]:
+def _next(runs: Sequence[_Run], starts: Sequence[int], rows: int) -> tuple[slice, ...]:
     """The next `rows` rows of all runs in the order (key, run, position), as one span per run."""
     windows = [run.keys[start : start + rows] for run, start in zip(runs, starts, strict=True)]
     low, high = 0, LAST

@@ -25,13 +25,13 @@ from typing import TYPE_CHECKING, Literal
 import pyarrow as pa
 import pyogrio
 
-from geoingest.errors.source import CrsMissing, SourceUnreadable
+from geoingest.errors.source import CrsMissingError, SourceUnreadableError
 from geoingest.formats.arrow_stream import batches, layer_stream
 from geoingest.formats.crs import crs_name, resolve_crs, same_crs
 from geoingest.formats.gdal_session import listening, only_driver
 from geoingest.formats.layers import choose_layer
 from geoingest.formats.preparing import prepare
-from geoingest.formats.source_columns import columns_of, convert
+from geoingest.formats.source_columns import columns_of, convert, used_columns
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -87,7 +87,7 @@ def open_layer(  # noqa: PLR0913 - what a manifest may say of a file
 
     Args: layer: needed when the file has several; crs: for data that names none, or with `force_crs` for any;
         encoding: of a DBF that does not tell; name: what to call the file in messages.
-    Raises: CrsMissing, CrsUnknown, EncodingUnknown, LayerAmbiguous, LayerNotFound, SourceUnreadable.
+    Raises: CrsMissingError, CrsUnknownError, EncodingUnknownError, LayerAmbiguousError, LayerNotFoundError, SourceUnreadableError.
     """
     shown = name or path.name
     prepared = prepare(path, sniffed, encoding=encoding, name=shown)
@@ -120,7 +120,7 @@ def read_batches(layer: VectorLayer, *, batch_rows: int | None = None) -> Iterat
     """The layer's features: its attributes in order, then `geom` as the last column (ISO WKB with Z and M, or null).
 
     Args: batch_rows: most rows in a batch; null chooses about 12 MB, at most 65,536 rows.
-    Raises: SourceUnreadable: also after the last batch, when fewer features came out than the file holds.
+    Raises: SourceUnreadableError: also after the last batch, when fewer features came out than the file holds.
     """
     schema = pa.schema([*layer.schema, pa.field("geom", pa.binary())])
     rows, nulls = 0, 0
@@ -143,6 +143,11 @@ def read_batches(layer: VectorLayer, *, batch_rows: int | None = None) -> Iterat
     _check_whole(layer, rows=rows, nulls=nulls)
 
 
+def is_all_null(layer: VectorLayer, field: str) -> bool:
+    """Whether no feature of the layer has a value in `field`; reads that column only."""
+    return not used_columns(layer.prepared, layer.layer, [field], name=layer.name)
+
+
 def _wkb(array: pa.Array) -> pa.Array:
     storage = array.storage if isinstance(array, pa.ExtensionArray) else array
     return storage.cast(pa.binary())
@@ -151,10 +156,12 @@ def _wkb(array: pa.Array) -> pa.Array:
 def _check_whole(layer: VectorLayer, *, rows: int, nulls: int) -> None:
     promised, null_geometries = layer.prepared.features, layer.prepared.null_geometries
     if promised is not None and rows != promised:
-        raise SourceUnreadable(name=layer.name, reason=f"holds {promised} features, but {rows} could be read")
+        raise SourceUnreadableError(
+            name=layer.name, reason=f"holds {promised} features, but {rows} could be read"
+        )
     if null_geometries is not None and nulls != null_geometries:
         reason = f"{nulls - null_geometries} geometries cannot be read"
-        raise SourceUnreadable(name=layer.name, reason=reason)
+        raise SourceUnreadableError(name=layer.name, reason=reason)
 
 
 def _count(prepared: Prepared, layer: str, name: str) -> int | None:
@@ -201,7 +208,7 @@ def _decide_crs(
     wanted = resolve_crs(given) if given is not None else None
     if found is None:
         if wanted is None:
-            raise CrsMissing(name=name, layer=layer)
+            raise CrsMissingError(name=name, layer=layer)
         return wanted, "manifest", ()
     if wanted is None or same_crs(found, wanted):
         return found, "data", ()

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from geoingest.errors import Problem
+from geoingest.model.document import shown
 from geoingest.model.door import SPELL
 from geoingest.naming import DATASET_ID, source_uri
 from geoingest.routing import INTENTS
@@ -85,7 +86,7 @@ def _file_problems(files: Sequence[Any], spelling: Spelling) -> Iterator[Problem
             yield Problem(path=f"files[{index}].{force_key}", message="got true, expected a crs beside it")
         uri = _uri_or_none(file.get("path"))
         if uri is not None and first.setdefault(uri, index) != index:
-            message = f"got {uri!r} again, expected each file once: files[{first[uri]}] is the same"
+            message = f"got {shown(uri)} again, expected each file once: files[{first[uri]}] is the same"
             yield Problem(path=f"files[{index}].path", message=message)
 
 
@@ -95,9 +96,9 @@ def _metadata_problems(document: Mapping[str, Any]) -> Iterator[Problem]:
     chosen = tags.get("dataset_id") if isinstance(tags, Mapping) else None
     path = "metadata.tags.dataset_id"
     if isinstance(chosen, bool | int | float):
-        yield Problem(path=path, message=f"got {chosen!r}, expected a string")
+        yield Problem(path=path, message=f"got {shown(chosen)}, expected a string")
     elif isinstance(chosen, str) and chosen.strip() and DATASET_ID.fullmatch(chosen.strip()) is None:
-        yield Problem(path=path, message=f"got {chosen!r}, expected a dataset id ({DATASET_ID.pattern})")
+        yield Problem(path=path, message=f"got {shown(chosen)}, expected a dataset id ({DATASET_ID.pattern})")
 
 
 def _uri_or_none(path: object) -> str | None:

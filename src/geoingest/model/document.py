@@ -11,10 +11,13 @@ import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from geoingest.errors import Problem
 from geoingest.errors.manifest import ManifestUnreadable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 Location: TypeAlias = tuple[str | int, ...]
 
@@ -59,6 +62,15 @@ def shown(value: object) -> str:
         return "a very long integer"
     text = repr(value) if isinstance(value, str | int | float) else f"a {type(value).__name__}"
     return text if len(text) <= _SHOWN_CHARACTERS else f"{text[:_SHOWN_CHARACTERS]}..."
+
+
+def one_of(known: Iterable[str], *, instead_of: str) -> str:
+    """The words that were expected, and the one that was probably meant."""
+    import difflib
+
+    words = list(known)
+    meant = difflib.get_close_matches(instead_of, words, n=1)
+    return f"one of {', '.join(words)}{f'; did you mean {meant[0]!r}?' if meant else ''}"
 
 
 def path_of(location: Location) -> str:

@@ -23,6 +23,7 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 from geoingest.model.consistency import consistency_problems
+from geoingest.model.document import one_of
 from geoingest.model.door import INCONSISTENT, CrsCode, DoorModel, Line, Name, Scalar, Text
 from geoingest.naming import DATASET_ID, LANDING_BUCKET, source_uri
 from geoingest.routing import INTENTS, FileType
@@ -35,7 +36,7 @@ _BOOLEANS: Final = dict.fromkeys(("1", "true", "yes", "y", "on"), True) | dict.f
 
 def _known_intent(value: str) -> str:
     if value not in INTENTS:
-        raise ValueError(f"one of {', '.join(INTENTS)}")
+        raise ValueError(one_of(INTENTS, instead_of=value))
     return value
 
 
@@ -70,8 +71,8 @@ class ManifestFile(DoorModel):
     )
     type: FileType = Field(description="What the file holds; it must fit the intent.")
     format: Name = Field(max_length=64, description="File format, for example GPKG, GeoJSON or CSV.")
-    layer: Line | None = Field(
-        None, min_length=1, max_length=512, description="Layer or sheet to read, when the file has several."
+    layer: Name | None = Field(
+        None, max_length=512, description="Layer or sheet to read, when the file has several."
     )
     crs: CrsCode | None = Field(
         None, max_length=64, description="AUTHORITY:CODE used when the file names no CRS of its own."

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final, get_args
 from pydantic import BaseModel
 
 from geoingest.errors import Problem
-from geoingest.model.document import path_of, shown
+from geoingest.model.document import one_of, path_of, shown
 from geoingest.model.door import INCONSISTENT, SPELL
 from geoingest.routing import INTENTS
 
@@ -59,18 +59,11 @@ def problems_of(error: ValidationError, model: type[BaseModel], spelling: Spelli
 def _message(found: ErrorDetails, model: type[BaseModel], spelling: Spelling) -> str:
     kind, location = found["type"], found["loc"]
     if kind == "extra_forbidden":
-        return _unknown_key(str(location[-1]), _keys_at(model, location[:-1], spelling))
+        known = _keys_at(model, location[:-1], spelling)
+        return f"got an unknown key, expected {one_of(known, instead_of=str(location[-1]))}"
     if kind == "missing":
         return f"got nothing, expected {_REQUIRED.get(str(location[-1]), 'a string')}"
     return f"got {_found(found)}, expected {_expected(found)}"
-
-
-def _unknown_key(key: str, known: list[str]) -> str:
-    import difflib
-
-    meant = difflib.get_close_matches(key, known, n=1)
-    suggestion = f"; did you mean {meant[0]!r}?" if meant else ""
-    return f"got an unknown key, expected one of {', '.join(known)}{suggestion}"
 
 
 def _found(found: ErrorDetails) -> str:
@@ -84,7 +77,7 @@ def _expected(found: ErrorDetails) -> str:
     context: dict[str, Any] = found.get("ctx", {})
     if found["type"] in {"too_long", "string_too_long"}:
         return f"at most {context['max_length']}"
-    return _EXPECTED[found["type"]].format(**context)
+    return _EXPECTED.get(found["type"], "a valid value").format(**context)
 
 
 def _keys_at(model: type[BaseModel], location: tuple[int | str, ...], spelling: Spelling) -> list[str]:

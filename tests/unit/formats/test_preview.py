@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 import shapely
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from geoingest.formats.map_svg import WIDTH_PX, Sketch, fit_frame
@@ -115,6 +115,8 @@ def test_shapes_keep_their_proportions(bounds, is_geographic, shape):
     height=st.floats(0, 100),
     is_geographic=st.booleans(),
 )
+@example(west=0.0, south=0.0, width=5e-324, height=0.0, is_geographic=False)
+@example(west=145.0, south=-37.0, width=1e-12, height=0.0, is_geographic=True)
 def test_every_window_contains_its_bounds(west, south, width, height, is_geographic):
     bounds = (west, south, west + width, min(south + height, 90))
     frame = fit_frame(bounds, is_geographic=is_geographic)
@@ -255,6 +257,12 @@ def test_bounds_that_metadata_does_not_tell_are_measured(asset):
     path = asset([shapely.box(0, 0, 100, 50)], crs="EPSG:28355", bbox=None)
     told = asset([shapely.box(0, 0, 100, 50)], crs="EPSG:28355")
     assert render_svg(path, title="t") == render_svg(told, title="t")
+
+
+def test_grid_lines_of_a_small_window_have_labels_of_their_own(asset):
+    svg = render_svg(asset([shapely.box(145.12345, -37.5, 145.12350, -37.49998)]), title="t")
+    labels = re.findall(r"<text[^>]*>([^<]*)</text>", svg)
+    assert len(labels) == len(set(labels)) > 5
 
 
 def test_non_finite_coordinates_are_left_out():
