@@ -12,7 +12,6 @@ from typing import Any
 import pyarrow as pa
 
 from geoingest.engines.port import Space
-from geoingest.errors.run import SourceChangedError
 from geoingest.errors.source import NotVectorError
 from geoingest.formats.archive import unpack
 from geoingest.formats.crs import check_coordinates, crs_name, resolve_crs
@@ -26,11 +25,10 @@ from geoingest.runtime.stage import StageResult, Task
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FetchedFile:
-    """One object on local disk: `stamp` is its size and modification time then, `sha256` will be its hash."""
+    """One object on local disk, and what will be its hash."""
 
     member: SourceMember
     path: Path
-    stamp: tuple[int, int]
     sha256: Future[str]
 
 
@@ -74,8 +72,7 @@ def fetch_source(task: Task, number: int, source: Source, hasher: ThreadPoolExec
         key = _key(member.path, task.landing_bucket)
         target = folder / PurePosixPath(key).relative_to(PurePosixPath(main).parent)
         task.objects.fetch(task.landing_bucket, key, target, etag=member.etag)
-        sha256 = hasher.submit(_sha256, target)
-        files.append(FetchedFile(member=member, path=target, stamp=_stamp(target), sha256=sha256))
+        files.append(FetchedFile(member=member, path=target, sha256=hasher.submit(_sha256, target)))
     return Fetched(source=source, path=folder / PurePosixPath(main).name, files=tuple(files))
 
 
@@ -151,16 +148,7 @@ def _total(layers: list[VectorLayer]) -> int | None:
 
 
 def _source_files(fetched: Fetched) -> Iterator[dict[str, Any]]:
-    """The objects as they were read. Raises: SourceChangedError: one was written to meanwhile."""
-    for file in fetched.files:
-        if _stamp(file.path) != file.stamp:
-            raise SourceChangedError(path=file.member.path, expected=file.member.etag, got="another")
-        yield {**file.member.model_dump(), "sha256": file.sha256.result()}
-
-
-def _stamp(path: Path) -> tuple[int, int]:
-    stat = path.stat()
-    return stat.st_size, stat.st_mtime_ns
+    return ({**file.member.model_dump(), "sha256": file.sha256.result()} for file in fetched.files)
 
 
 def _sha256(path: Path) -> str:

@@ -45,20 +45,23 @@ class DirectoryObjects:
                     yield info
 
     def fetch(self, bucket: str, key: str, to: Path, *, etag: str | None = None) -> ObjectInfo:
-        """Bring the object to the file `to` (a hard link where the file system can), which must stay as it is.
+        """Bring a copy of the object to the file `to`.
 
+        A copy, not a link: readers of old formats have been seen to write into what they read.
         Raises: SourceNotFoundError: there is none. SourceChangedError: its content is not the one `etag` names.
         """
         path = self.path(bucket, key)
-        if not path.is_file():
+        before = self.head(bucket, key)
+        if before is None:
             raise SourceNotFoundError(path=f"s3://{bucket}/{key}")
         with _translated(path):
             to.parent.mkdir(parents=True, exist_ok=True)
-            link_or_copy(path, to)
-            info = _info(bucket, key, to)
-        if etag is not None and info.etag != etag:
-            raise SourceChangedError(path=info.uri, expected=etag, got=info.etag)
-        return info
+            shutil.copyfile(path, to)
+            after = _info(bucket, key, path)
+        for info in (before, after):
+            if info.etag != (etag or before.etag):
+                raise SourceChangedError(path=info.uri, expected=etag or before.etag, got=info.etag)
+        return before
 
     def put(self, bucket: str, key: str, path: Path, *, content_type: str) -> ObjectInfo:  # noqa: ARG002  files carry no content type
         """Store the file at `path` under the key, replacing what was there. The file is gone afterwards."""

@@ -39,7 +39,7 @@ class ObjectStore(Protocol):
         """The objects whose key starts with `prefix`, in key order."""
 
     def fetch(self, bucket: str, key: str, to: Path, *, etag: str | None = None) -> ObjectInfo:
-        """Bring the object to the file `to`, which the caller must not change.
+        """Bring a copy of the object to the file `to`.
 
         Raises: SourceNotFoundError: there is none. SourceChangedError: its content is not the one `etag` names.
         """
