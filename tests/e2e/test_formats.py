@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import warnings
 from datetime import datetime, time
 from pathlib import Path
@@ -28,7 +29,6 @@ DRIVERS = {
     "gpkg": "GPKG",
     "fgb": "FlatGeobuf",
     "shp": "ESRI Shapefile",
-    "geojsonl": "GeoJSONSeq",
     "gml": "GML",
     "gdb": "OpenFileGDB",
     "kml": "LIBKML",
@@ -105,6 +105,11 @@ def converted(file_format: str, folder: Path) -> Path:
     folder.mkdir()
     _, table = pyogrio.read_arrow(COUNTRIES)
     path = folder / f"countries.{file_format}"
+    if file_format == "geojsonl":
+        # GDAL would write seven decimals, which make one country cross itself.
+        features = json.loads(COUNTRIES.read_text())["features"]
+        path.write_text("".join(f"{json.dumps(feature)}\n" for feature in features))
+        return path
     pyogrio.write_arrow(
         table,
         path,
@@ -113,8 +118,6 @@ def converted(file_format: str, folder: Path) -> Path:
         # A File Geodatabase has one type of polygons.
         geometry_type="MultiPolygon" if file_format == "gdb" else "Unknown",
         crs="EPSG:4326",
-        # Seven decimals, the default, make one country cross itself.
-        **({"COORDINATE_PRECISION": "15"} if file_format == "geojsonl" else {}),
     )
     return path
 
@@ -129,7 +132,7 @@ def facts_by_gdal(source: Path, name: str) -> tuple[dict[str, dict[str, object]]
     return dict(zip(names, rows, strict=True)), dict(zip(names, shapely.to_wkt(shapes, -1), strict=True))
 
 
-@pytest.mark.parametrize("file_format", ["geojson", *DRIVERS])
+@pytest.mark.parametrize("file_format", ["geojson", "geojsonl", *DRIVERS])
 def test_real_polygons_arrive_vertex_by_vertex(file_format, tmp_path):
     source = converted(file_format, tmp_path / "in")
     name = "Name" if file_format == "kml" else "name"
@@ -138,7 +141,10 @@ def test_real_polygons_arrive_vertex_by_vertex(file_format, tmp_path):
 
     frame = geopandas.read_parquet(report["path"])
     arrived = dict(zip(frame[name], shapely.to_wkt(shapely.normalize(frame.geometry.values), -1), strict=True))
-    assert arrived == shapes
+    # A File Geodatabase keeps coordinates on a grid, on which one country crosses itself.
+    mended = {"Sudan"} if file_format == "gdb" else set()
+    assert {name for name, shape in shapes.items() if not shapely.is_valid(shapely.from_wkt(shape))} == mended
+    assert {name for name, shape in arrived.items() if shape != shapes[name]} == mended
     columns = ["iso_a3", "continent", "pop_est", "gdp_md_est"]
     table = pq.read_table(report["path"])
     assert dict(zip(table[name].to_pylist(), table.select(columns).to_pylist(), strict=True)) == attributes
