@@ -7,7 +7,6 @@ import json
 import shutil
 import uuid
 from datetime import datetime
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -19,14 +18,12 @@ from geoingest.model.ingest import parse_manifest
 from geoingest.model.manifest import Manifest
 from geoingest.model.records import LineageEdge, ManifestRecord
 from geoingest.naming import FORMS
-from geoingest.runtime.stage import StageResult, Task
+from geoingest.runtime.stage import StageResult, Task, library_versions
 from geoingest.stores.ledger.assets import claim_version, commit_asset, previous_asset
 from geoingest.stores.ledger.collections import MANIFESTS
 from geoingest.stores.ledger.documents import Document, Documents
 
 FORM = FORMS["geoparquet"]
-# What can change the bytes of the file for the same input.
-LIBRARIES = ("geoingest", "pyarrow", "shapely", "pyproj", "pyogrio", "numpy")
 
 
 def export(task: Task) -> StageResult:
@@ -80,7 +77,7 @@ def describe_asset(task: Task, path: Path, written: GeoParquetFacts) -> Asset:
             "source_files": tuple(SourceFile.model_validate(file) for file in loaded["source_files"]),
             "source_crs": tuple(dict.fromkeys(part["crs_name"] for part in loaded["parts"])),
             "engine": task.run.engine,
-            "libraries": {name: version(name) for name in LIBRARIES},
+            "libraries": loaded["libraries"] | transformed["libraries"] | library_versions("pyarrow"),
             "metadata": _metadata(task, path, written),
         }
     )

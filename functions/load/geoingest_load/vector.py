@@ -18,7 +18,7 @@ from geoingest.formats.sniff import check_declared, sniff
 from geoingest.formats.vector_files import VectorLayer, open_layer, read_batches
 from geoingest.model.run import Source, SourceMember
 from geoingest.recipes import Recipe
-from geoingest.runtime.stage import StageResult, Task
+from geoingest.runtime.stage import StageResult, Task, library_versions
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -56,7 +56,8 @@ def load(task: Task) -> StageResult:
         parts = load_parts(task, space, layers, merged)
         files = [file for item in fetched for file in _source_files(item)]
     rows = sum(part["rows"] for part in parts)
-    facts = {"rows": rows, "parts": parts, "source_files": files, "header_mapping": _renamed(merged)}
+    facts: dict[str, Any] = {"rows": rows, "parts": parts, "source_files": files, "header_mapping": _renamed(merged)}
+    facts["libraries"] = library_versions("pyogrio", "pyarrow")
     warnings = tuple(warning for layer in layers for warning in layer.warnings)
     return StageResult(facts=facts, summary={"rows": rows, "files": len(files)}, warnings=warnings)
 

@@ -57,8 +57,8 @@ _CONFIG: dict[str, str | bool | None] = {
     "OGR_GPKG_NUM_THREADS": "1",
     "OGR_PARQUET_NUM_THREADS": "1",
     "GDAL_NUM_THREADS": "1",
-    # A missing index of a shapefile is rebuilt (in our own copy of the folder, never beside the input).
-    "SHAPE_RESTORE_SHX": True,
+    # Where it is on, GDAL rewrites an index that is there as well: that is the user's own file.
+    "SHAPE_RESTORE_SHX": None,
     # A single GeoJSON feature of any size is read; the process's memory limit decides.
     "OGR_GEOJSON_MAX_OBJ_SIZE": "0",
 }
