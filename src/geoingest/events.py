@@ -133,7 +133,7 @@ def event_id(run_id: str, event_type: str, attempt: int) -> str:
     return str(uuid.uuid5(NAMESPACE, f"event/{run_id}/{event_type}/{attempt}"))
 
 
-def run_requested(  # noqa: PLR0913 - an event names everything it is about
+def run_requested(
     *,
     run_id: str,
     attempt: int,

@@ -56,7 +56,12 @@ def load(task: Task) -> StageResult:
         parts = load_parts(task, space, layers, merged)
         files = [file for item in fetched for file in _source_files(item)]
     rows = sum(part["rows"] for part in parts)
-    facts: dict[str, Any] = {"rows": rows, "parts": parts, "source_files": files, "header_mapping": _renamed(merged)}
+    facts: dict[str, Any] = {
+        "rows": rows,
+        "parts": parts,
+        "source_files": files,
+        "header_mapping": _renamed(merged),
+    }
     facts["libraries"] = library_versions("pyogrio", "pyarrow")
     warnings = tuple(warning for layer in layers for warning in layer.warnings)
     return StageResult(facts=facts, summary={"rows": rows, "files": len(files)}, warnings=warnings)

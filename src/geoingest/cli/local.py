@@ -60,7 +60,9 @@ def run_planned(platform: Platform, planned: Planned, *, watch: Watcher, manifes
         try:
             if manifest is not None:
                 archive_manifest(platform, run.manifest_id, manifest)
-            broker = LocalBroker(subscribers(platform, watch), dead_letter=partial(take_dead_letter, platform))
+            broker = LocalBroker(
+                subscribers(platform, watch), dead_letter=partial(take_dead_letter, platform)
+            )
             broker.publish(planned.event)
         except KeyboardInterrupt:
             canceled = RunError.model_validate(RunCanceledError(run_id=run.run_id).as_dict())

@@ -66,7 +66,6 @@ class StageResult:
     commit: Callable[[Documents, datetime], Document] | None = None
 
 
-
 def library_versions(*names: str) -> dict[str, str]:
     """The versions of what can change a stage's result for the same input, geoingest itself among them."""
     return {"geoingest": __version__} | {name: version(name) for name in names}

@@ -39,8 +39,13 @@ def new_space(tmp_path):
 
 
 def batch(shapes, first=0):
-    geometry = [None if shape is None else shapely.to_wkb(shape, flavor="iso", output_dimension=4) for shape in shapes]
-    return pa.record_batch([pa.array(range(first, first + len(shapes)), pa.int64()), pa.array(geometry, pa.binary())], schema=SCHEMA)
+    geometry = [
+        None if shape is None else shapely.to_wkb(shape, flavor="iso", output_dimension=4) for shape in shapes
+    ]
+    return pa.record_batch(
+        [pa.array(range(first, first + len(shapes)), pa.int64()), pa.array(geometry, pa.binary())],
+        schema=SCHEMA,
+    )
 
 
 def write(space, *parts):
@@ -55,7 +60,9 @@ def apply(space, planned, parts=1):
 def read(space):
     schema, batches = space.read()
     table = pa.Table.from_batches(list(batches), schema)
-    return table.column("id").to_pylist(), shapely.from_wkb(table.column("geom").to_numpy(zero_copy_only=False))
+    return table.column("id").to_pylist(), shapely.from_wkb(
+        table.column("geom").to_numpy(zero_copy_only=False)
+    )
 
 
 def test_what_was_written_is_told_by_its_rows_types_and_bounds(space):
@@ -93,7 +100,11 @@ def test_the_same_crs_changes_not_a_bit(space):
 
 
 def test_each_part_is_reprojected_from_its_own_crs(space):
-    write(space, ([shapely.Point(321_000, 5_811_000)], MGA55), ([shapely.Point(16_134_000, -4_550_000)], MERCATOR))
+    write(
+        space,
+        ([shapely.Point(321_000, 5_811_000)], MGA55),
+        ([shapely.Point(16_134_000, -4_550_000)], MERCATOR),
+    )
     apply(space, steps(Recipe()), parts=2)
     bounds = shapely.bounds(read(space)[1])
     assert ((bounds[:, 0] > 140) & (bounds[:, 0] < 150) & (bounds[:, 1] < -30)).all()
@@ -150,7 +161,12 @@ def test_a_point_without_image_in_the_target_is_an_error_that_names_its_row(spac
 
 
 def test_single_and_multi_become_multi_when_promoted_and_nothing_else_changes(space):
-    shapes = [shapely.box(0, 0, 1, 1), shapely.multipolygons([shapely.box(2, 2, 3, 3)]), shapely.Polygon(), None]
+    shapes = [
+        shapely.box(0, 0, 1, 1),
+        shapely.multipolygons([shapely.box(2, 2, 3, 3)]),
+        shapely.Polygon(),
+        None,
+    ]
     write(space, (shapes, WGS84))
     applied = apply(space, [PromoteMulti()])
     assert applied.types == (6,)
@@ -177,7 +193,9 @@ def test_curves_become_lines_within_four_degrees(space):
 def test_simplification_happens_only_when_asked_for_and_keeps_validity(space):
     noisy = shapely.Point(0, 0).buffer(1, quad_segs=64)
     write(space, ([noisy, shapely.box(0, 0, 1, 1)], WGS84))
-    assert shapely.get_num_coordinates(read_after(space, steps(Recipe())))[0] == shapely.get_num_coordinates(noisy)
+    assert shapely.get_num_coordinates(read_after(space, steps(Recipe())))[0] == shapely.get_num_coordinates(
+        noisy
+    )
     simpler = read_after(space, [Simplify(tolerance=0.05, unit="target")])
     assert shapely.get_num_coordinates(simpler)[0] < 64
     assert shapely.is_valid(simpler).all()

@@ -8,9 +8,8 @@ import time
 from dataclasses import replace
 
 import pytest
-import stages
-from ledgers import open_ledger, planned_run, registered_run
 
+import stages
 from geoingest.errors.run import RunCanceledError
 from geoingest.events import DATASET_LOADED, RUN_FAILED
 from geoingest.model.run import RunError, RunStatus, StageStatus
@@ -19,6 +18,7 @@ from geoingest.runtime.platform import Platform
 from geoingest.settings import Settings
 from geoingest.stores.ledger.runs import claim_stage, end_run, get_run, register_run
 from geoingest.stores.objects.directory import DirectoryObjects
+from ledgers import open_ledger, planned_run, registered_run
 
 
 @pytest.fixture(autouse=True)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from ledgers import NOW, open_ledger, registered_run
 
 from geoingest.errors.run import DatasetKindDiffersError
 from geoingest.model.asset import AssetKind, AssetStatus
@@ -17,6 +16,7 @@ from geoingest.stores.ledger.assets import (
     previous_asset,
     remove_pending,
 )
+from ledgers import NOW, open_ledger, registered_run
 
 
 @pytest.fixture

@@ -6,12 +6,12 @@ import threading
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from ledgers import open_ledger
 
 from geoingest.errors.run import LedgerUnavailableError
 from geoingest.stores.ledger.documents import DuplicateError
 from geoingest.stores.ledger.migrations import apply_migrations
 from geoingest.stores.ledger.sqlite import SqliteDocuments
+from ledgers import open_ledger
 
 T0 = datetime(2026, 1, 1, tzinfo=UTC)
 

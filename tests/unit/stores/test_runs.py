@@ -7,7 +7,6 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from ledgers import open_ledger, registered_run
 
 from geoingest.model.run import RunError, RunStatus, StageStatus
 from geoingest.stores.ledger.runs import (
@@ -22,6 +21,7 @@ from geoingest.stores.ledger.runs import (
     release_claim,
     renew_claim,
 )
+from ledgers import open_ledger, registered_run
 
 ERROR = RunError(code="X", message="m")
 
