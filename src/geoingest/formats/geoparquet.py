@@ -16,9 +16,9 @@ import pyarrow.parquet as pq
 
 from geoingest.formats import wkb
 from geoingest.formats.covering import COVERING_TYPE, covering, covering_name
-from geoingest.formats.dictionaries import plain_schema
 from geoingest.formats.geo_metadata import geo_metadata
 from geoingest.formats.measured import Measured, Tally, measure
+from geoingest.formats.plain_types import plain_schema
 from geoingest.formats.row_groups import DEFAULT_RULE, MIB, RowGroupCutter, RowGroupRule
 from geoingest.formats.spatial_order import SpatialOrder
 
@@ -55,7 +55,7 @@ class GeoParquetFacts:
     vertices: int
 
 
-def write_geoparquet(
+def write_geoparquet(  # noqa: PLR0913 (one call writes a file; every option is named)
     path: Path,
     batches: Iterable[pa.RecordBatch],
     *,
