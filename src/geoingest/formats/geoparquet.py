@@ -8,12 +8,14 @@ not they had to be spilled. Orients, repairs and reprojects nothing: that comes 
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, TypeVar
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from geoingest.errors.geometry import GeometryUnreadableError
 from geoingest.formats import wkb
 from geoingest.formats.covering import COVERING_TYPE, covering, covering_name
 from geoingest.formats.geo_metadata import geo_metadata
@@ -23,7 +25,7 @@ from geoingest.formats.row_groups import DEFAULT_RULE, MIB, RowGroupCutter, RowG
 from geoingest.formats.spatial_order import SpatialOrder
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
     from pathlib import Path
 
     from geoingest.formats.geo_metadata import Box
@@ -80,7 +82,7 @@ def write_geoparquet(  # noqa: PLR0913 (one call writes a file; every option is 
         rule: how large row groups may be.
         on_rows: told the rows written so far, after each row group.
 
-    Raises: GeometryUnreadableError: a geometry is no well-formed WKB.
+    Raises: GeometryUnreadableError naming the row among all rows.
     """
     layout = _Layout.of(schema)
     try:
@@ -174,9 +176,13 @@ def _take_in(
     order: SpatialOrder, batches: Iterable[pa.RecordBatch], layout: _Layout, bounds: Box | None
 ) -> Tally:
     tally = Tally()
-    for batch, measured in _overlapped(lambda batch: layout.measure(batch, bounds), batches):
-        tally.add(measured)
-        order.add(batch, keys=measured.keys, sizes=measured.sizes)
+    try:
+        with closing(_overlapped(lambda batch: layout.measure(batch, bounds), batches)) as parts:
+            for batch, measured in parts:
+                tally.add(measured)
+                order.add(batch, keys=measured.keys, sizes=measured.sizes)
+    except GeometryUnreadableError as error:
+        raise GeometryUnreadableError(row=tally.rows + error.row, reason=error.reason) from None
     return tally
 
 
@@ -184,12 +190,13 @@ def _write_groups(
     writer: pq.ParquetWriter, order: SpatialOrder, rule: RowGroupRule, on_rows: Callable[[int], None] | None
 ) -> int:
     groups = written = 0
-    for batch in _read_ahead(order.groups(most=rule.most, choose=RowGroupCutter(rule))):
-        writer.write_batch(batch, row_group_size=batch.num_rows)
-        groups += 1
-        written += batch.num_rows
-        if on_rows is not None:
-            on_rows(written)
+    with closing(_read_ahead(order.groups(most=rule.most, choose=RowGroupCutter(rule)))) as batches:
+        for batch in batches:
+            writer.write_batch(batch, row_group_size=batch.num_rows)
+            groups += 1
+            written += batch.num_rows
+            if on_rows is not None:
+                on_rows(written)
     return groups
 
 
@@ -201,7 +208,7 @@ def _file_bounds(tally: Tally, bounds: Box | None) -> Box | None:
     return bounds[0], exact[1], bounds[2], exact[3]
 
 
-def _overlapped(function: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
+def _overlapped(function: Callable[[Item], Result], items: Iterable[Item]) -> Generator[Result]:
     """`map`, with the next result being made in another thread while the caller works on this one."""
     with ThreadPoolExecutor(1) as pool:
         ahead = None
@@ -213,7 +220,7 @@ def _overlapped(function: Callable[[Item], Result], items: Iterable[Item]) -> It
             yield ahead.result()
 
 
-def _read_ahead(items: Iterator[Item]) -> Iterator[Item]:
+def _read_ahead(items: Iterator[Item]) -> Generator[Item]:
     """The items, with the next one being made in another thread while the caller works on this one."""
     with ThreadPoolExecutor(1) as pool:
         ahead = pool.submit(next, items, None)

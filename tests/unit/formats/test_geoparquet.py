@@ -426,9 +426,10 @@ def test_the_rows_written_so_far_are_reported(path):
 
 @pytest.mark.parametrize("memory_bytes", [0, 1 << 20])
 def test_a_failure_leaves_no_file(path, memory_bytes):
-    broken = with_geometry({}, [shapely.to_wkb(shapely.Point(6, 46)), b"\x01\x01"])
-    with pytest.raises(GeometryUnreadableError):
-        write(path, broken, batch_rows=1, memory_bytes=memory_bytes)
+    points = [shapely.to_wkb(shapely.Point(6, 46))] * 3
+    broken = with_geometry({}, [*points, b"\x01\x01", *points])
+    with pytest.raises(GeometryUnreadableError, match=r"^row 3 "):
+        write(path, broken, batch_rows=2, memory_bytes=memory_bytes)
     assert [file.name for file in path.parent.rglob("*")] == ["work"]
 
 
