@@ -116,13 +116,12 @@ class _Layout:
 
     @classmethod
     def of(cls, schema: pa.Schema) -> _Layout:
-        taken = plain_schema(schema)
-        *attributes, geometry = taken
-        cover = pa.field(covering_name(taken.names), COVERING_TYPE)
+        *attributes, geometry = plain_schema(schema)
+        kind = geometry.type
         # An extension name on the geometry would be a second, silent word about its type and CRS.
-        return cls(
-            taken=taken, written=pa.schema([*attributes, cover, pa.field(geometry.name, geometry.type)])
-        )
+        bare = pa.field(geometry.name, kind.storage_type if isinstance(kind, pa.BaseExtensionType) else kind)
+        cover = pa.field(covering_name(schema.names), COVERING_TYPE)
+        return cls(taken=pa.schema([*attributes, bare]), written=pa.schema([*attributes, cover, bare]))
 
     def measure(self, batch: pa.RecordBatch, bounds: Box | None) -> tuple[pa.RecordBatch, Measured]:
         if batch.schema != self.taken:

@@ -270,7 +270,11 @@ def test_views_become_plain_values(path, array, plain):
     assert (read.schema.field("x").type, read["x"].to_pylist()) == (plain, array.to_pylist())
 
 
-@pytest.mark.parametrize("kind", [pa.binary(), pa.large_binary()], ids=str)
+@pytest.mark.parametrize(
+    "kind",
+    [pa.binary(), pa.large_binary(), pa.opaque(pa.binary(), "geometry", "test")],
+    ids=["32", "64", "extension"],
+)
 def test_geometry_is_the_last_column_with_the_box_before_it(path, kind):
     table = footprints(10)
     write(path, table.set_column(2, pa.field("geom", kind), table["geom"].cast(kind)))
