@@ -24,6 +24,8 @@ from geoingest.stores.ledger.collections import MANIFESTS
 from geoingest.stores.ledger.documents import Document, Documents
 
 FORM = FORMS["geoparquet"]
+# A reserved name: load renames an attribute that is called so.
+COVERING = "bbox"
 
 
 def export(task: Task) -> StageResult:
@@ -138,9 +140,16 @@ def _metadata(task: Task, path: Path, written: GeoParquetFacts) -> AssetMetadata
         project=stated.project,
         tags=stated.tags,
         header_mapping=_stage(task, "load")["header_mapping"],
-        column_schema={name: column.model_dump() for name, column in read_column_schema(path).items()},
+        column_schema=_columns(task, path),
         geometry_type=written.geometry_type,
     )
+
+
+def _columns(task: Task, path: Path) -> dict[str, Any]:
+    """The dataset's columns in file order, titled by their original names; the covering is none of them."""
+    titles = {name: original for original, name in _stage(task, "load")["header_mapping"] or ()}
+    described = read_column_schema(path, titles=titles)
+    return {name: column.model_dump() for name, column in described.items() if name != COVERING}
 
 
 def _manifest(task: Task) -> Manifest:
