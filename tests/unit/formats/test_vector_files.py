@@ -13,6 +13,7 @@ import pyogrio
 import pyproj
 import pytest
 import shapely
+
 import sources
 from geoingest.errors import PermanentError
 from geoingest.errors.source import (
@@ -54,6 +55,10 @@ def open_sample(file_format: str, folder: Path) -> VectorLayer:
         (folder / "out").mkdir()
         path = unpack(path, folder / "out").path
     return open_file(path, crs="EPSG:4326" if file_format == "topojson" else None)
+
+
+def names_in(folder: Path) -> list[str]:
+    return sorted(file.name for file in folder.iterdir())
 
 
 def write_features(
@@ -509,7 +514,7 @@ class TestCrs:
     def test_gml_comes_out_as_x_y(self, srs, expected, tmp_path):
         gml = (
             '<gml:FeatureCollection xmlns:gml="http://www.opengis.net/gml" xmlns:a="http://a"><gml:featureMember>'
-            f'<a:p gml:id="1"><a:n>1</a:n><a:g><gml:Point srsName="{srs}"><gml:pos>{expected[0]} {expected[1]}</gml:pos>'
+            f'<a:p gml:id="1"><a:g><gml:Point srsName="{srs}"><gml:pos>{expected[0]} {expected[1]}</gml:pos>'
             "</gml:Point></a:g></a:p></gml:featureMember></gml:FeatureCollection>"
         )
         assert geometries_of(open_file(write_text(tmp_path, "a.gml", gml))) == [shapely.Point(8.25, 47.5)]
