@@ -296,10 +296,10 @@ def test_a_sample_is_even_within_the_file_and_bounded(group_rows, max_features, 
         assert len(gaps) == 0 or gaps.max() - gaps.min() <= 1
 
 
-def test_the_example_countries_fill_the_map(tmp_path):
+def test_the_example_countries_fill_the_map(asset):
     example = Path(__file__).parents[3] / "examples/countries/countries.geojson"
-    path = tmp_path / "countries.parquet"
-    gpd.read_file(example).to_parquet(path)
+    countries = json.loads(example.read_text("utf-8"))["features"]
+    path = asset([shapely.geometry.shape(country["geometry"]) for country in countries])
     picture = draw_asset(path, title="Countries")
     assert (picture.drawn, picture.rows) == (177, 177)
     assert len(shapes(picture.svg)["areas"]) > 170
