@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 from geoingest.cli import main
-from geoingest.formats.gdal_session import all_drivers
 
 ROOT = Path(__file__).resolve().parents[2]
 # Where the code lies in a checkout; an installed geoingest would be another one than the one under test.
@@ -59,9 +58,6 @@ def geoingest(*arguments: str | Path) -> Answer:
             code: object = 0
         except SystemExit as end:
             code = end.code
-        finally:
-            # The reader leaves one driver in this process; the tests write with many.
-            all_drivers()
     assert isinstance(code, int)
     return Answer(code=code, stdout=stdout.getvalue(), stderr=stderr.getvalue())
 

@@ -50,6 +50,8 @@ def test_a_gate_refuses_a_bad_sample(gate, path, text):
         pytest.param(style.heavy_imports, {"src/a.py": "def f():\n import numpy"}, id="late import"),
         pytest.param(style.heavy_imports, {style.HEAVY_PLACES[0] + "a.py": "import numpy"}, id="formats"),
         pytest.param(style.unused_definitions, {"src/a.py": "@register\ndef f(): ..."}, id="registered"),
+        pytest.param(style.unused_definitions, {"src/a.py": "class C(B):\n def hook(self): C"}, id="hook"),
+        pytest.param(style.long_modules, {"tests/a.py": "x = 1\n" * 600}, id="600 lines of tests"),
         pytest.param(
             style.unused_definitions,
             {"src/a.py": "def entry(): ...", "pyproject.toml": 'x = "a:entry"'},

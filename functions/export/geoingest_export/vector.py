@@ -7,11 +7,10 @@ import json
 import shutil
 import uuid
 from datetime import datetime
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from geoingest import __version__
+from geoingest.events import Summary
 from geoingest.formats.column_schema import read_column_schema
 from geoingest.formats.geoparquet import GeoParquetFacts, write_geoparquet
 from geoingest.model.asset import Asset, AssetKind, AssetMetadata, Bounds, Companion, SourceFile
@@ -19,14 +18,12 @@ from geoingest.model.ingest import parse_manifest
 from geoingest.model.manifest import Manifest
 from geoingest.model.records import LineageEdge, ManifestRecord
 from geoingest.naming import FORMS
-from geoingest.runtime.stage import StageResult, Task
+from geoingest.runtime.stage import StageResult, Task, library_versions
 from geoingest.stores.ledger.assets import claim_version, commit_asset, previous_asset
 from geoingest.stores.ledger.collections import MANIFESTS
 from geoingest.stores.ledger.documents import Document, Documents
 
 FORM = FORMS["geoparquet"]
-# What, besides geoingest, can change the bytes of the file for the same input.
-LIBRARIES = ("pyarrow", "shapely", "pyproj", "pyogrio", "numpy")
 
 
 def export(task: Task) -> StageResult:
@@ -42,7 +39,7 @@ def export(task: Task) -> StageResult:
         return commit_asset(documents, task.run, asset, [edge], now)
 
     facts = {"asset_id": asset.asset_id, "version": asset.version, "row_groups": written.row_groups}
-    summary = {"rows": written.rows, "version": asset.version, "key": asset.s3_key}
+    summary: Summary = {"rows": written.rows, "version": asset.version, "key": asset.s3_key}
     return StageResult(facts=facts, summary=summary, commit=commit)
 
 
@@ -80,7 +77,7 @@ def describe_asset(task: Task, path: Path, written: GeoParquetFacts) -> Asset:
             "source_files": tuple(SourceFile.model_validate(file) for file in loaded["source_files"]),
             "source_crs": tuple(dict.fromkeys(part["crs_name"] for part in loaded["parts"])),
             "engine": task.run.engine,
-            "libraries": {"geoingest": __version__} | {name: version(name) for name in LIBRARIES},
+            "libraries": loaded["libraries"] | transformed["libraries"] | library_versions("pyarrow"),
             "metadata": _metadata(task, path, written),
         }
     )

@@ -19,6 +19,8 @@ Coordinates = NDArray[np.float64]
 """Shape (n, 2): x, y."""
 Geometries = NDArray[Any]
 """Shape (n,): shapely geometries."""
+Dots = NDArray[np.int64]
+"""Shape (n, 2): x, y in SVG units."""
 Box = tuple[float, float, float, float]
 """West, south, east, north. West above east crosses the antimeridian."""
 
@@ -35,7 +37,9 @@ MAX_VERTICES: Final = 200_000
 """About 12 bytes each at the most, so a map stays under 3 MB."""
 COARSEST_PX: Final = 8
 """Beyond this tolerance shapes lose their look; fewer of them are drawn instead."""
-MAX_DOTS: Final = 40_000
+MAX_DOTS: Final = 30_000
+DOT_PX: Final = ((20, 9.0), (500, 5.0), (5_000, 3.0), (math.inf, 1.8))
+"""Below so many dots, their diameter: few are easy to find, many do not merge."""
 FLATTEST, TALLEST = 0.42, 0.66
 """Height over width that still looks like a map on a page."""
 DEGREE_STEPS: Final = (60, 30, 15, 10, 5, 2, 1)
@@ -102,7 +106,8 @@ class Sketch:
         self.features = 0
         self._tolerance_px = 0.5
         self._shapes: Geometries = np.empty(0, dtype=object)
-        self._dots: NDArray[np.int64] = np.empty((0, 2), dtype=np.int64)
+        self._points: Dots = np.empty((0, 2), dtype=np.int64)
+        self._specks: Dots = self._points
 
     def add(self, geometries: Geometries) -> None:
         """Draws features; null, empty and non-finite ones leave no mark and are not counted."""
@@ -111,10 +116,13 @@ class Sketch:
         self.features += len(usable)
         parts = shapely.transform(_simple_parts(shapely.force_2d(usable)), self.frame.to_px)
         boxes = shapely.bounds(parts)
+        centres = (boxes[:, :2] + boxes[:, 2:]) / 2
+        point = shapely.get_type_id(parts) == shapely.GeometryType.POINT
         # What is smaller than a pixel would vanish when simplified, and many houses with it.
-        tiny = (boxes[:, 2:] - boxes[:, :2]).max(axis=1, initial=0) < 1
-        self._add_dots((boxes[tiny, :2] + boxes[tiny, 2:]) / 2)
-        self._shapes = np.concatenate([self._shapes, self._simplify(parts[~tiny])])
+        speck = ~point & ((boxes[:, 2:] - boxes[:, :2]).max(axis=1, initial=0) < 1)
+        self._points = _merge_dots(self._points, centres[point])
+        self._specks = _merge_dots(self._specks, centres[speck])
+        self._shapes = np.concatenate([self._shapes, self._simplify(parts[~point & ~speck])])
         self._shrink()
 
     def areas(self) -> Iterator[str]:
@@ -127,17 +135,15 @@ class Sketch:
         lines = self._shapes[shapely.get_type_id(self._shapes) != shapely.GeometryType.POLYGON]
         return "".join(_path(shapely.get_coordinates(line)) for line in lines)
 
-    def dots(self) -> tuple[int, str]:
-        """How many dots there are, and all of them as one SVG path of zero-length strokes with round caps."""
-        step = math.ceil(len(self._dots) / MAX_DOTS) or 1
-        shown = self._dots[::step]
-        return len(shown), "".join(f"M{x} {y}h0" for x, y in shown.tolist())
+    def dots(self) -> Iterator[tuple[float, str]]:
+        """Diameter in pixels and one SVG path (zero-length strokes with round caps) of the points and of the specks.
 
-    def _add_dots(self, centres: Coordinates) -> None:
-        # Two dots within half a pixel look like one.
-        half_px = UNITS_PER_PX // 2
-        snapped = np.rint(centres * UNITS_PER_PX / half_px).astype(np.int64) * half_px
-        self._dots = np.unique(np.concatenate([self._dots, snapped]), axis=0)
+        Specks beside larger shapes stay as small as they are; alone they are what there is to see.
+        """
+        for dots, is_detail in ((self._points, False), (self._specks, len(self._shapes) > 0)):
+            shown = dots[:: math.ceil(len(dots) / MAX_DOTS) or 1]
+            smaller = (size for count, size in DOT_PX if len(shown) < count)
+            yield (1.0 if is_detail else next(smaller)), "".join(f"M{x} {y}h0" for x, y in shown.tolist())
 
     def _simplify(self, shapes: Geometries) -> Geometries:
         simplified = shapely.simplify(shapes, self._tolerance_px, preserve_topology=False)
@@ -159,8 +165,6 @@ def render_map(sketch: Sketch, *, label: str) -> str:
     """
     frame = sketch.frame
     size = f"{WIDTH_PX * UNITS_PER_PX} {round(frame.height_px * UNITS_PER_PX)}"
-    count, dots = sketch.dots()
-    radius_px = 5.0 if count < 500 else 3.0 if count < 5_000 else 1.8  # noqa: PLR2004 (dots that do not merge)
     parts = [
         f'<svg class="map" xmlns="{SVG}" viewBox="0 0 {size}" role="img" aria-label="{label}">',
         f"<style>{STYLE}</style>",
@@ -169,7 +173,7 @@ def render_map(sketch: Sketch, *, label: str) -> str:
         *(f'<path d="{path}"/>' for path in sketch.areas()),
         "</g>",
         f'<path class="lines" d="{sketch.lines()}"/>',
-        f'<path class="dots" stroke-width="{radius_px}" d="{dots}"/>',
+        *(f'<path class="dots" stroke-width="{size_px}" d="{path}"/>' for size_px, path in sketch.dots()),
         *_labels(frame),
         "</svg>",
     ]
@@ -191,6 +195,13 @@ STYLE: Final = """
 .map text{font-size:280px;stroke-width:80px}
 .map .n1{display:none}.map .areas path{stroke-width:.6}}
 """
+
+
+def _merge_dots(dots: Dots, centres: Coordinates) -> Dots:
+    """The dots and the new ones, without those that would lie within half a pixel of another."""
+    half_px = UNITS_PER_PX // 2
+    snapped = np.rint(centres * UNITS_PER_PX / half_px).astype(np.int64) * half_px
+    return np.unique(np.concatenate([dots, snapped]), axis=0)
 
 
 def _simple_parts(geometries: Geometries) -> Geometries:

@@ -46,7 +46,7 @@ class Picture:
 
 
 def write_preview(parquet: Path, out: Path, *, title: str, facts: Mapping[str, str]) -> None:
-    """Writes a self-contained HTML page with a map of `parquet` and the facts, in their order, to `out`.
+    """Writes a self-contained HTML page with a map of `parquet` and the facts, short ones first, to `out`.
 
     Args:
         title: any text; like the facts it is escaped.
@@ -58,7 +58,7 @@ def write_preview(parquet: Path, out: Path, *, title: str, facts: Mapping[str, s
         title=escape(title),
         map=picture.svg or '<p class="empty">No geometry to draw</p>',
         caption="".join(f"<span>{escape(text)}</span>" for text in _captions(picture)),
-        facts="\n".join(_fact(label, value) for label, value in facts.items()),
+        facts="\n".join(_fact(label, value) for label, value in sorted(facts.items(), key=_is_long)),
     )
     out.write_text(page, "utf-8")
 
@@ -164,6 +164,10 @@ def _captions(picture: Picture) -> Iterator[str]:
         yield picture.grid
 
 
+def _is_long(fact: tuple[str, str]) -> bool:
+    return len(fact[1]) > LONG_FACT
+
+
 def _fact(label: str, value: str) -> str:
-    kind = ' class="wide"' if len(value) > LONG_FACT else ""
-    return f"<div{kind}><dt>{escape(label)}</dt><dd>{escape(value)}</dd></div>"
+    kind = "" if not _is_long((label, value)) else "wide" if " " in value else "wide code"
+    return f'<div class="{kind}"><dt>{escape(label)}</dt><dd>{escape(value)}</dd></div>'

@@ -45,7 +45,7 @@ def shapes(svg: str) -> dict[str, list[str]]:
     areas = root.find(f"{SVG}g[@class='areas']")
     found = {"areas": [path.get("d") for path in areas]}
     for kind in ("lines", "dots"):
-        text = root.find(f"{SVG}path[@class='{kind}']").get("d")
+        text = "".join(path.get("d") for path in root.findall(f"{SVG}path[@class='{kind}']"))
         found[kind] = [f"M{run}" for run in text.split("M")[1:]]
     return found
 
@@ -159,6 +159,13 @@ def test_data_across_the_antimeridian_is_drawn_close_together(asset):
 def test_each_kind_of_geometry_is_drawn_as_its_kind(asset, geometry, counts):
     drawn = shapes(render_svg(asset([geometry, shapely.Point(0, 9)]), title="t"))
     assert (len(drawn["areas"]), len(drawn["lines"]), len(drawn["dots"]) - 1) == counts
+
+
+def test_an_islet_beside_a_continent_stays_small(asset):
+    svg = render_svg(asset([shapely.box(0, 0, 90, 60), shapely.box(95, 10, 95.001, 10.001)]), title="t")
+    points, specks = ET.fromstring(svg).findall(f"{SVG}path[@class='dots']")  # noqa: S314 (our own text)
+    assert points.get("d") == ""
+    assert (specks.get("d").count("M"), specks.get("stroke-width")) == (1, "1.0")
 
 
 def test_a_hole_is_part_of_its_polygon(asset):
