@@ -38,9 +38,10 @@ def gather_facts(ingest: Ingest, objects: ObjectStore, settings: Settings) -> tu
     Raises: LaneDisabledError, LaneNotInstalledError: nobody would take the run. SourceNotFoundError: a file is missing.
     """
     lane = lane_of(ingest.manifest.intent)
-    refuse_switched_off(lane, settings.lanes)
+    # First: to ask for a lane to be switched on is no help where its code is missing.
     if lane not in INSTALLED_LANES:
         raise LaneNotInstalledError(lane=lane, installed=INSTALLED_LANES)
+    refuse_switched_off(lane, settings.lanes)
     return tuple(_pin_source(file, objects, settings.landing_bucket) for file in ingest.manifest.files)
 
 
