@@ -5,13 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from sources import write_sample
 
 from e2e.home import assert_never_run, documents
 from geoingest.cli import local
 from geoingest.cli.sources import DataOptions, identified, ingest_of_files
 from geoingest.runtime.platform import open_platform
 from geoingest.settings import read_settings
+from sources import write_sample
 
 
 def replaced(path: Path) -> None:
