@@ -44,7 +44,9 @@ def manifest(dataset_id: str = "roads") -> dict[str, object]:
     }
 
 
-def planned_run(tmp_path: Path, *, uid: str = "u1", dataset_id: str = "roads", deadline_s: int | None = None) -> Planned:
+def planned_run(
+    tmp_path: Path, *, uid: str = "u1", dataset_id: str = "roads", deadline_s: int | None = None
+) -> Planned:
     from dataclasses import replace
 
     ingest = replace(parse_ingest(manifest(dataset_id)), uid=uid, name="roads", deadline_s=deadline_s)
@@ -53,7 +55,9 @@ def planned_run(tmp_path: Path, *, uid: str = "u1", dataset_id: str = "roads", d
     return plan_run(ingest, [source], Settings(home=tmp_path), token="word", now=NOW)
 
 
-def registered_run(documents: Documents, tmp_path: Path, *, uid: str = "u1", dataset_id: str = "roads") -> Planned:
+def registered_run(
+    documents: Documents, tmp_path: Path, *, uid: str = "u1", dataset_id: str = "roads"
+) -> Planned:
     planned = planned_run(tmp_path, uid=uid, dataset_id=dataset_id)
     register_run(documents, run=planned.run, manifest=planned.manifest, dataset=planned.dataset)
     return planned

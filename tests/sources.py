@@ -14,7 +14,6 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
 import pyarrow as pa
 import pyogrio
 import shapely
@@ -62,7 +61,7 @@ ROWS = (
     Row(
         number=0,
         name="",
-        share=1e300,
+        share=12345678.125,
         day=date(1, 1, 1),
         moment=datetime(2000, 1, 1, tzinfo=UTC),
         flag=True,
@@ -191,10 +190,7 @@ def _fgb(folder: Path) -> Path:
 
 
 def _shp(folder: Path) -> Path:
-    table = sample_table("name", "share", "day")
-    numbers = [None if row.number is None else row.number for row in ROWS]
-    table = table.add_column(0, "number", pa.array(numbers, type=pa.int64()))
-    # Dates before 1 AD's second year and the largest doubles are outside what a DBF column holds.
+    table = sample_table("number", "name", "share", "day")
     return write_vector(folder / "places.shp", table, driver="ESRI Shapefile", ENCODING="UTF-8")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functions_framework
+
 from geoingest.runtime.http import serve_stage
 from geoingest_transform import STAGE
 

@@ -30,7 +30,9 @@ def sweep(platform: Platform) -> Swept:
     """One pass over the ledger and the scratch space."""
     ended = tuple(run.run_id for run in _abandoned(platform) if _end(platform, run))
     left = {asset.run_id for asset in pending_assets(platform.documents)} | set(_scratch_folders(platform))
-    return Swept(ended=ended, cleaned=tuple(run_id for run_id in sorted(left) if finish_run(platform, run_id)))
+    return Swept(
+        ended=ended, cleaned=tuple(run_id for run_id in sorted(left) if finish_run(platform, run_id))
+    )
 
 
 def _abandoned(platform: Platform) -> list[Run]:

@@ -35,16 +35,17 @@ class Planned:
 def gather_facts(ingest: Ingest, objects: ObjectStore, settings: Settings) -> tuple[Source, ...]:
     """The manifest's files with the objects they consist of, pinned by ETag.
 
-    Raises: LaneDisabled, LaneNotInstalledError: nobody would take the run. SourceNotFoundError: a file is missing.
+    Raises: LaneDisabledError, LaneNotInstalledError: nobody would take the run. SourceNotFoundError: a file is missing.
     """
     lane = lane_of(ingest.manifest.intent)
-    refuse_switched_off(lane, settings.lanes)
+    # First: to ask for a lane to be switched on is no help where its code is missing.
     if lane not in INSTALLED_LANES:
         raise LaneNotInstalledError(lane=lane, installed=INSTALLED_LANES)
+    refuse_switched_off(lane, settings.lanes)
     return tuple(_pin_source(file, objects, settings.landing_bucket) for file in ingest.manifest.files)
 
 
-def plan_run(  # noqa: PLR0913  a plan depends on this many things, and on nothing else
+def plan_run(
     ingest: Ingest,
     sources: Sequence[Source],
     settings: Settings,
@@ -152,7 +153,9 @@ def _objects_of(key: str, objects: ObjectStore, bucket: str) -> Iterator[ObjectI
     yield main
     if key.lower().endswith(".shp"):
         stem = key[: -len("shp")]
-        yield from (item for item in objects.list(bucket, stem) if item.key != key and _is_sidecar(item.key, stem))
+        yield from (
+            item for item in objects.list(bucket, stem) if item.key != key and _is_sidecar(item.key, stem)
+        )
 
 
 def _is_sidecar(key: str, stem: str) -> bool:

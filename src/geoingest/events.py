@@ -16,7 +16,7 @@ from urllib.parse import unquote_to_bytes
 
 from pydantic import Field, ValidationError
 
-from geoingest.errors.delivery import EventMalformed, EventTooLarge
+from geoingest.errors.delivery import EventMalformedError, EventTooLargeError
 from geoingest.model.document import shown
 from geoingest.model.door import DoorModel, Name, Scalar
 from geoingest.model.problems import problems_of
@@ -117,10 +117,10 @@ class Event:
     data: EventData
 
     def __post_init__(self) -> None:
-        """Raises: EventMalformed: an attribute has a form or a value that no event of ours has."""
+        """Raises: EventMalformedError: an attribute has a form or a value that no event of ours has."""
         for name, value, holds in _rules(self):
             if not holds:
-                raise EventMalformed(f"the attribute {name} is {shown(value)}")
+                raise EventMalformedError(f"the attribute {name} is {shown(value)}")
 
 
 def source_of(*, namespace: str, name: str) -> str:
@@ -133,7 +133,7 @@ def event_id(run_id: str, event_type: str, attempt: int) -> str:
     return str(uuid.uuid5(NAMESPACE, f"event/{run_id}/{event_type}/{attempt}"))
 
 
-def run_requested(  # noqa: PLR0913 - an event names everything it is about
+def run_requested(
     *,
     run_id: str,
     attempt: int,
@@ -169,12 +169,12 @@ def run_requested(  # noqa: PLR0913 - an event names everything it is about
 def next_event(event: Event, *, time: datetime, summary: Summary | None = None) -> Event:
     """What the stage that `event` started says when it has finished.
 
-    Raises: EventMalformed: `event` starts no stage.
+    Raises: EventMalformedError: `event` starts no stage.
     """
-    step = next((step for step in CHAIN if step.takes == event.type), None)
-    if step is None:
-        raise EventMalformed(f"the type {event.type} starts no stage")
-    return _answer(event, step.sends, stage=step.stage, time=time, summary=summary or {})
+    link = next((link for link in CHAIN if link.takes == event.type), None)
+    if link is None:
+        raise EventMalformedError(f"the type {event.type} starts no stage")
+    return _answer(event, link.sends, stage=link.stage, time=time, summary=summary or {})
 
 
 def run_failed(event: Event, *, error: GeoingestError, time: datetime) -> Event:
@@ -184,7 +184,7 @@ def run_failed(event: Event, *, error: GeoingestError, time: datetime) -> Event:
 
 
 def to_json(event: Event) -> bytes:
-    """The structured form: one JSON object, for `application/cloudevents+json`. Raises: EventTooLarge."""
+    """The structured form: one JSON object, for `application/cloudevents+json`. Raises: EventTooLargeError."""
     document = _attributes(event) | {"datacontenttype": BINARY, "data": event.data.model_dump(mode="json")}
     return _bounded(_compact(document))
 
@@ -198,25 +198,25 @@ def to_headers(event: Event) -> dict[str, str]:
 
 
 def to_body(event: Event) -> bytes:
-    """The body of the binary form. Raises: EventTooLarge."""
+    """The body of the binary form. Raises: EventTooLargeError."""
     return _bounded(_compact(event.data.model_dump(mode="json")))
 
 
 def from_json(document: bytes | str) -> Event:
     """The event in a structured document; attributes that brokers add are dropped.
 
-    Raises: EventMalformed, EventTooLarge.
+    Raises: EventMalformedError, EventTooLargeError.
     """
     value = _read_json(document)
     if not isinstance(value, dict):
-        raise EventMalformed(f"got {shown(value)}, expected a JSON object")
+        raise EventMalformedError(f"got {shown(value)}, expected a JSON object")
     return _read_event(value, value.get("datacontenttype", BINARY), value.get("data"))
 
 
 def from_headers(headers: Mapping[str, str], body: bytes) -> Event:
     """The event in an HTTP request or response, in whichever of the two forms its content type announces.
 
-    Raises: EventMalformed, EventTooLarge.
+    Raises: EventMalformedError, EventTooLargeError.
     """
     named = {name.lower(): value for name, value in headers.items()}
     content_type = named.get("content-type", "")
@@ -242,9 +242,9 @@ def _answer(event: Event, event_type: str, *, stage: Stage | None, time: datetim
 
 
 def _rules(event: Event) -> Iterator[tuple[str, object, bool]]:
-    """Each attribute's name, its value, and whether the value belongs there; the later ones trust the earlier."""
+    """Each attribute's name, its value, and whether it belongs there; later ones trust the earlier."""
     trace, data = event.traceparent, event.data
-    finished = next((step.stage for step in CHAIN if step.sends == event.type), None)
+    finished = next((link.stage for link in CHAIN if link.sends == event.type), None)
     yield "type", event.type, event.type in EVENT_TYPES
     yield "source", event.source, _SOURCE.fullmatch(event.source) is not None
     yield "subject", event.subject, DATASET_ID.fullmatch(event.subject) is not None
@@ -269,9 +269,9 @@ def _attributes(event: Event) -> dict[str, str]:
 def _read_event(attributes: Mapping[str, object], content_type: object, data: object) -> Event:
     texts: dict[str, Any] = {name: _attribute(attributes, name) for name in _ATTRIBUTES}
     if _attribute(attributes, "specversion") != "1.0":
-        raise EventMalformed("the attribute specversion is not 1.0")
+        raise EventMalformedError("the attribute specversion is not 1.0")
     if not isinstance(content_type, str) or _media_type(content_type) != BINARY:
-        raise EventMalformed(f"its data is {shown(content_type)}, expected {BINARY}")
+        raise EventMalformedError(f"its data is {shown(content_type)}, expected {BINARY}")
     if attributes.get("traceparent") is not None:
         texts["traceparent"] = _attribute(attributes, "traceparent")
     texts["time"] = _read_time(texts["time"])
@@ -281,7 +281,7 @@ def _read_event(attributes: Mapping[str, object], content_type: object, data: ob
 def _attribute(attributes: Mapping[str, object], name: str) -> str:
     value = attributes.get(name)
     if not isinstance(value, str):
-        raise EventMalformed(f"the attribute {name} is {'missing' if value is None else shown(value)}")
+        raise EventMalformedError(f"the attribute {name} is {'missing' if value is None else shown(value)}")
     return value
 
 
@@ -290,7 +290,7 @@ def _read_data(data: object) -> EventData:
         return EventData.model_validate(data, by_alias=False, by_name=True)
     except ValidationError as error:
         problems = "; ".join(map(str, problems_of(error, EventData, "snake")))
-        raise EventMalformed(f"its data: {problems}") from None
+        raise EventMalformedError(f"its data: {problems}") from None
 
 
 def _read_json(document: bytes | str) -> object:
@@ -298,7 +298,7 @@ def _read_json(document: bytes | str) -> object:
     try:
         return json.loads(document)
     except (ValueError, RecursionError):
-        raise EventMalformed("its body is no JSON") from None
+        raise EventMalformedError("its body is no JSON") from None
 
 
 def _read_time(text: str) -> datetime:
@@ -307,7 +307,7 @@ def _read_time(text: str) -> datetime:
             return datetime.fromisoformat(text).astimezone(UTC)
     except (ValueError, OverflowError):
         pass
-    raise EventMalformed(f"the attribute time is {shown(text)}, expected an RFC 3339 time")
+    raise EventMalformedError(f"the attribute time is {shown(text)}, expected an RFC 3339 time")
 
 
 def _header_value(name: str, value: str) -> str:
@@ -318,7 +318,7 @@ def _header_value(name: str, value: str) -> str:
     try:
         return unquote_to_bytes(text).decode()
     except UnicodeError:
-        raise EventMalformed(f"the header {name} is no percent-encoded UTF-8") from None
+        raise EventMalformedError(f"the header {name} is no percent-encoded UTF-8") from None
 
 
 def _media_type(content_type: str) -> str:
@@ -331,5 +331,5 @@ def _compact(document: Mapping[str, object]) -> bytes:
 
 def _bounded(encoded: bytes) -> bytes:
     if len(encoded) > MAX_BYTES:
-        raise EventTooLarge(size_bytes=len(encoded), limit_bytes=MAX_BYTES)
+        raise EventTooLargeError(size_bytes=len(encoded), limit_bytes=MAX_BYTES)
     return encoded

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final, Literal
 
-from geoingest.errors.manifest import LaneDisabled
+from geoingest.errors.manifest import LaneDisabledError
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -61,7 +61,7 @@ class Trigger:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Step:
+class Link:
     """One link of the chain: `stage` is started by `takes` and announces its end with `sends`."""
 
     stage: Stage
@@ -69,16 +69,16 @@ class Step:
     sends: str
 
 
-CHAIN: Final[tuple[Step, ...]] = (
-    Step(stage="load", takes=RUN_REQUESTED, sends=DATASET_LOADED),
-    Step(stage="transform", takes=DATASET_LOADED, sends=DATASET_TRANSFORMED),
-    Step(stage="export", takes=DATASET_TRANSFORMED, sends=DATASET_EXPORTED),
+CHAIN: Final[tuple[Link, ...]] = (
+    Link(stage="load", takes=RUN_REQUESTED, sends=DATASET_LOADED),
+    Link(stage="transform", takes=DATASET_LOADED, sends=DATASET_TRANSFORMED),
+    Link(stage="export", takes=DATASET_TRANSFORMED, sends=DATASET_EXPORTED),
 )
-EVENT_TYPES: Final = (RUN_REQUESTED, *(step.sends for step in CHAIN), RUN_FAILED)
+EVENT_TYPES: Final = (RUN_REQUESTED, *(link.sends for link in CHAIN), RUN_FAILED)
 TRIGGERS: Final[tuple[Trigger, ...]] = (
     *(
-        Trigger(type=step.takes, subscriber=step.stage, execution=execution)
-        for step in CHAIN
+        Trigger(type=link.takes, subscriber=link.stage, execution=execution)
+        for link in CHAIN
         for execution in EXECUTIONS
     ),
     Trigger(type=DATASET_EXPORTED, subscriber="operator"),
@@ -93,7 +93,7 @@ def lane_of(intent: str) -> Lane:
 
 def stage_taking(event_type: str) -> Stage | None:
     """The stage an event starts; null when it ends a run."""
-    return next((step.stage for step in CHAIN if step.takes == event_type), None)
+    return next((link.stage for link in CHAIN if link.takes == event_type), None)
 
 
 def subscriber_of(event_type: str, execution: str) -> Subscriber | None:
@@ -103,6 +103,6 @@ def subscriber_of(event_type: str, execution: str) -> Subscriber | None:
 
 
 def refuse_switched_off(lane: Lane, enabled: Collection[str]) -> None:
-    """Nothing when `lane` is enabled. Raises: LaneDisabled."""
+    """Nothing when `lane` is enabled. Raises: LaneDisabledError."""
     if lane not in enabled:
-        raise LaneDisabled(lane=lane, enabled=enabled)
+        raise LaneDisabledError(lane=lane, enabled=enabled)

@@ -55,7 +55,9 @@ def read_settings(environment: Mapping[str, str], *, home: Path | None = None, t
     """
     engine = environment.get("GEOINGEST_ENGINE", "embedded")
     if engine != "embedded":
-        raise SettingInvalidError(name="GEOINGEST_ENGINE", got=engine, expected="embedded, the one this version carries")
+        raise SettingInvalidError(
+            name="GEOINGEST_ENGINE", got=engine, expected="embedded, the one this version carries"
+        )
     lanes = tuple(filter(None, environment.get("GEOINGEST_LANES", ",".join(INSTALLED_LANES)).split(",")))
     return Settings(
         home=(home or Path(environment.get("GEOINGEST_HOME", ".geoingest"))).absolute(),

@@ -3,8 +3,12 @@
 import re
 import string
 import uuid
+from contextlib import suppress
 
 import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+
 from geoingest.naming import (
     FORMS,
     archive_key,
@@ -16,8 +20,6 @@ from geoingest.naming import (
     scratch_prefix,
     source_uri,
 )
-from hypothesis import assume, given, settings
-from hypothesis import strategies as st
 
 UIDS = st.uuids().map(str) | st.text(min_size=1, max_size=20)
 ATTEMPTS = st.integers(1, 10**6)
@@ -55,9 +57,9 @@ def test_each_run_has_a_schema_that_needs_no_quotes(one, other):
 
 @pytest.mark.parametrize("run", ["", "x", "'; drop schema public; --", "{" + str(uuid.UUID(int=1)) + "}"])
 def test_what_is_no_run_id_names_no_schema_and_no_scratch(run):
-    with pytest.raises(ValueError, match="UUID|run id"):
+    with pytest.raises(ValueError, match=r"UUID|run id"):
         schema_name(run)
-    with pytest.raises(ValueError, match="UUID|run id"):
+    with pytest.raises(ValueError, match=r"UUID|run id"):
         scratch_prefix(run)
 
 
@@ -148,13 +150,10 @@ def test_a_resource_is_recognised_by_the_name_of_its_manifest(key, stem):
     assert ingest_name(key, etag="e").rpartition("-")[0] == stem
 
 
-@given(st.text(max_size=60))
-def test_a_source_path_normalises_once_or_says_what_was_expected(path):
-    try:
+@given(st.text(max_size=60) | st.text(max_size=60).map("landing-zone/".__add__))
+def test_a_source_path_that_is_normal_stays_as_it_is(path):
+    with suppress(ValueError):
         uri = source_uri(path, landing_bucket=None)
-    except ValueError as error:
-        assert str(error).startswith(("s3://bucket/key", "a key"))
-    else:
         assert source_uri(uri, landing_bucket=None) == uri
 
 
@@ -164,5 +163,5 @@ def test_a_source_uri_is_a_plain_key_in_its_bucket(bucket, key):
     if plain:
         assert source_uri(f"{bucket}/{key}", landing_bucket=bucket) == f"s3://{bucket}/{key.rstrip()}"
     else:
-        with pytest.raises(ValueError, match="a non-empty key|a key without"):
+        with pytest.raises(ValueError, match=r"a non-empty key|a key without"):
             source_uri(f"{bucket}/{key}", landing_bucket=bucket)

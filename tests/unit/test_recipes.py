@@ -1,6 +1,8 @@
 """Recipes are lossless unless someone asks for a loss, and say what they do in order."""
 
 import pytest
+from pydantic import ValidationError
+
 from geoingest.recipes import (
     NAMED_RECIPES,
     Linearise,
@@ -13,7 +15,6 @@ from geoingest.recipes import (
     steps,
 )
 from geoingest.routing import INTENTS
-from pydantic import ValidationError
 
 LOSSLESS = (Linearise(max_angle_degrees=4.0), Reproject(target="EPSG:4326"), Repair(policy="repair"))
 

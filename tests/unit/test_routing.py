@@ -3,7 +3,8 @@
 from collections import Counter
 
 import pytest
-from geoingest.errors.manifest import LaneDisabled
+
+from geoingest.errors.manifest import LaneDisabledError
 from geoingest.routing import (
     CHAIN,
     DATASET_EXPORTED,
@@ -63,14 +64,14 @@ def test_every_event_of_either_execution_has_exactly_one_taker():
 
 
 def test_each_stage_takes_what_the_one_before_sends():
-    assert [step.stage for step in CHAIN] == list(STAGES)
-    assert [step.takes for step in CHAIN] == [RUN_REQUESTED, *(step.sends for step in CHAIN[:-1])]
+    assert [link.stage for link in CHAIN] == list(STAGES)
+    assert [link.takes for link in CHAIN] == [RUN_REQUESTED, *(link.sends for link in CHAIN[:-1])]
     assert [stage_taking(kind) for kind in EVENT_TYPES] == ["load", "transform", "export", None, None]
 
 
 def test_a_switched_off_lane_is_refused_with_the_enabled_ones():
     refuse_switched_off("vector", {"vector", "raster"})
-    with pytest.raises(LaneDisabled) as refused:
+    with pytest.raises(LaneDisabledError) as refused:
         refuse_switched_off("join", {"vector", "raster"})
     assert refused.value.code == "LANE_DISABLED"
     assert refused.value.message == "the join lane is switched off here; enabled: raster, vector"

@@ -7,10 +7,10 @@ import json
 import shutil
 import uuid
 from datetime import datetime
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from geoingest.events import Summary
 from geoingest.formats.column_schema import read_column_schema
 from geoingest.formats.geoparquet import GeoParquetFacts, write_geoparquet
 from geoingest.model.asset import Asset, AssetKind, AssetMetadata, Bounds, Companion, SourceFile
@@ -18,14 +18,14 @@ from geoingest.model.ingest import parse_manifest
 from geoingest.model.manifest import Manifest
 from geoingest.model.records import LineageEdge, ManifestRecord
 from geoingest.naming import FORMS
-from geoingest.runtime.stage import StageResult, Task
+from geoingest.runtime.stage import StageResult, Task, library_versions
 from geoingest.stores.ledger.assets import claim_version, commit_asset, previous_asset
 from geoingest.stores.ledger.collections import MANIFESTS
 from geoingest.stores.ledger.documents import Document, Documents
 
 FORM = FORMS["geoparquet"]
-# What can change the bytes of the file for the same input.
-LIBRARIES = ("geoingest", "pyarrow", "shapely", "pyproj", "pyogrio", "numpy")
+# A reserved name: load renames an attribute that is called so.
+COVERING = "bbox"
 
 
 def export(task: Task) -> StageResult:
@@ -41,7 +41,7 @@ def export(task: Task) -> StageResult:
         return commit_asset(documents, task.run, asset, [edge], now)
 
     facts = {"asset_id": asset.asset_id, "version": asset.version, "row_groups": written.row_groups}
-    summary = {"rows": written.rows, "version": asset.version, "key": asset.s3_key}
+    summary: Summary = {"rows": written.rows, "version": asset.version, "key": asset.s3_key}
     return StageResult(facts=facts, summary=summary, commit=commit)
 
 
@@ -79,7 +79,7 @@ def describe_asset(task: Task, path: Path, written: GeoParquetFacts) -> Asset:
             "source_files": tuple(SourceFile.model_validate(file) for file in loaded["source_files"]),
             "source_crs": tuple(dict.fromkeys(part["crs_name"] for part in loaded["parts"])),
             "engine": task.run.engine,
-            "libraries": {name: version(name) for name in LIBRARIES},
+            "libraries": loaded["libraries"] | transformed["libraries"] | library_versions("pyarrow"),
             "metadata": _metadata(task, path, written),
         }
     )
@@ -140,9 +140,16 @@ def _metadata(task: Task, path: Path, written: GeoParquetFacts) -> AssetMetadata
         project=stated.project,
         tags=stated.tags,
         header_mapping=_stage(task, "load")["header_mapping"],
-        column_schema={name: column.model_dump() for name, column in read_column_schema(path).items()},
+        column_schema=_columns(task, path),
         geometry_type=written.geometry_type,
     )
+
+
+def _columns(task: Task, path: Path) -> dict[str, Any]:
+    """The dataset's columns in file order, titled by their original names; the covering is none of them."""
+    titles = {name: original for original, name in _stage(task, "load")["header_mapping"] or ()}
+    described = read_column_schema(path, titles=titles)
+    return {name: column.model_dump() for name, column in described.items() if name != COVERING}
 
 
 def _manifest(task: Task) -> Manifest:

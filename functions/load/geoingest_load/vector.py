@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import Any
-
-import pyarrow as pa
+from typing import TYPE_CHECKING, Any
 
 from geoingest.engines.port import Space
 from geoingest.errors.source import NotVectorError
@@ -20,7 +18,10 @@ from geoingest.formats.sniff import check_declared, sniff
 from geoingest.formats.vector_files import VectorLayer, open_layer, read_batches
 from geoingest.model.run import Source, SourceMember
 from geoingest.recipes import Recipe
-from geoingest.runtime.stage import StageResult, Task
+from geoingest.runtime.stage import StageResult, Task, library_versions
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,7 +56,13 @@ def load(task: Task) -> StageResult:
         parts = load_parts(task, space, layers, merged)
         files = [file for item in fetched for file in _source_files(item)]
     rows = sum(part["rows"] for part in parts)
-    facts = {"rows": rows, "parts": parts, "source_files": files, "header_mapping": _renamed(merged)}
+    facts: dict[str, Any] = {
+        "rows": rows,
+        "parts": parts,
+        "source_files": files,
+        "header_mapping": _renamed(merged),
+    }
+    facts["libraries"] = library_versions("pyogrio", "pyarrow")
     warnings = tuple(warning for layer in layers for warning in layer.warnings)
     return StageResult(facts=facts, summary={"rows": rows, "files": len(files)}, warnings=warnings)
 
@@ -111,9 +118,9 @@ def load_parts(task: Task, space: Space, layers: list[VectorLayer], merged: Merg
     expected = _total(layers)
     parts, done = [], 0
     for number, layer in enumerate(layers):
-        written = space.write(
-            number, schema=merged.schema, crs=layer.crs, batches=_watched(task, layer, merged, number, done, expected)
-        )
+        rows = (merged.conform(number, batch) for batch in read_batches(layer))
+        batches = _watched(rows, task, done=done, expected=expected)
+        written = space.write(number, schema=merged.schema, crs=layer.crs, batches=batches)
         crs = resolve_crs(layer.crs)
         if written.bounds is not None:
             check_coordinates(crs, written.bounds)
@@ -133,11 +140,11 @@ def load_parts(task: Task, space: Space, layers: list[VectorLayer], merged: Merg
     return parts
 
 
-def _watched(  # noqa: PLR0913  a part of a whole
-    task: Task, layer: VectorLayer, merged: Merged, number: int, done: int, expected: int | None
+def _watched(
+    batches: Iterable[pa.RecordBatch], task: Task, *, done: int, expected: int | None
 ) -> Iterator[pa.RecordBatch]:
-    for batch in read_batches(layer):
-        yield merged.conform(number, batch)
+    for batch in batches:
+        yield batch
         done += batch.num_rows
         task.on_rows(done, expected)
 

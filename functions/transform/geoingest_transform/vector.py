@@ -6,7 +6,7 @@ from dataclasses import asdict
 
 from geoingest.formats.crs import crs_name, resolve_crs
 from geoingest.recipes import PromoteMulti, Recipe, Step, steps
-from geoingest.runtime.stage import StageResult, Task
+from geoingest.runtime.stage import StageResult, Task, library_versions
 
 # ISO WKB codes; a multi type is its single one and MULTI_OFFSET.
 POINT, LINESTRING, POLYGON, MULTI_OFFSET = 1, 2, 3, 3
@@ -31,6 +31,7 @@ def transform(task: Task) -> StageResult:
         "types": applied.types,
         "steps": [asdict(effect) for effect in applied.effects],
         "repaired_rows": applied.repaired_rows,
+        "libraries": library_versions("shapely", "pyproj", "numpy"),
     }
     return StageResult(facts=facts, summary={"rows": applied.rows}, warnings=_warnings(applied.repaired_rows))
 
@@ -52,4 +53,6 @@ def _mixes_single_and_multi(part_types: list[list[int]]) -> bool:
 
 
 def _warnings(repaired_rows: int) -> tuple[str, ...]:
-    return (f"{repaired_rows} invalid geometries repaired; their originals are kept",) if repaired_rows else ()
+    return (
+        (f"{repaired_rows} invalid geometries repaired; their originals are kept",) if repaired_rows else ()
+    )

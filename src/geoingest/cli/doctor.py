@@ -7,6 +7,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -18,7 +19,17 @@ from geoingest.cli.options import home_option, json_option
 if TYPE_CHECKING:
     from geoingest.settings import Settings
 
-VECTOR_DRIVERS = ("GeoJSON", "ESRI Shapefile", "GPKG", "FlatGeobuf", "LIBKML", "GML", "OpenFileGDB", "GeoJSONSeq", "TopoJSON")
+VECTOR_DRIVERS = (
+    "GeoJSON",
+    "ESRI Shapefile",
+    "GPKG",
+    "FlatGeobuf",
+    "LIBKML",
+    "GML",
+    "OpenFileGDB",
+    "GeoJSONSeq",
+    "TopoJSON",
+)
 RASTER_DRIVERS = ("GTiff", "COG", "JP2OpenJPEG")
 # The oldest that the documented behaviour was seen with.
 OLDEST = {"GDAL": (3, 9), "GEOS": (3, 11), "PROJ": (9, 3)}
@@ -47,7 +58,9 @@ def command(*, home: str | None, as_json: bool) -> None:
     findings = list(examine(settings))
     healthy = all(finding.outcome != "fail" for finding in findings)
     if as_json:
-        print_json({"status": "ok" if healthy else "fail", "items": [asdict(finding) for finding in findings]})
+        print_json(
+            {"status": "ok" if healthy else "fail", "items": [asdict(finding) for finding in findings]}
+        )
     else:
         for finding in findings:
             _say(finding)
@@ -60,9 +73,11 @@ def examine(settings: Settings) -> Iterator[Finding]:
     yield from _vector_drivers()
     yield from _raster_drivers()
     for bucket in (settings.landing_bucket, settings.lake_bucket, settings.scratch.name):
-        yield _attempt(f"folder {bucket}", lambda bucket=bucket: _write_into(settings.home / bucket))
+        yield _attempt(f"folder {bucket}", partial(_write_into, settings.home / bucket))
     yield _attempt("ledger", lambda: _open_ledger(settings))
-    yield Finding(check="PostGIS", outcome="skip", detail="not configured: the embedded engine needs no server")
+    yield Finding(
+        check="PostGIS", outcome="skip", detail="not configured: the embedded engine needs no server"
+    )
 
 
 def _versions() -> Iterator[Finding]:
@@ -81,7 +96,9 @@ def _versions() -> Iterator[Finding]:
             check=name,
             outcome="ok" if enough else "fail",
             detail=".".join(map(str, version)),
-            mend="" if enough else f"install {name} {'.'.join(map(str, OLDEST[name]))} or newer: scripts/install local",
+            mend=""
+            if enough
+            else f"install {name} {'.'.join(map(str, OLDEST[name]))} or newer: scripts/install local",
         )
 
 
@@ -92,7 +109,12 @@ def _vector_drivers() -> Iterator[Finding]:
     for driver in VECTOR_DRIVERS:
         there = "r" in have.get(driver, "")
         mend = "" if there else "install pyogrio from its wheel, which carries GDAL with this driver"
-        yield Finding(check=f"driver {driver}", outcome="ok" if there else "fail", detail="reads" if there else "missing", mend=mend)
+        yield Finding(
+            check=f"driver {driver}",
+            outcome="ok" if there else "fail",
+            detail="reads" if there else "missing",
+            mend=mend,
+        )
 
 
 def _raster_drivers() -> Iterator[Finding]:
@@ -100,14 +122,17 @@ def _raster_drivers() -> Iterator[Finding]:
         detail = "the raster lane is not installed"
         yield from (Finding(check=f"driver {name}", outcome="skip", detail=detail) for name in RASTER_DRIVERS)
         return
-    import rasterio.drivers
     from rasterio.env import Env
 
     with Env() as environment:
         have = environment.drivers()
     for driver in RASTER_DRIVERS:
         there = driver in have
-        yield Finding(check=f"driver {driver}", outcome="ok" if there else "fail", detail="there" if there else "missing")
+        yield Finding(
+            check=f"driver {driver}",
+            outcome="ok" if there else "fail",
+            detail="there" if there else "missing",
+        )
 
 
 def _attempt(check: str, work: Callable[[], str]) -> Finding:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import partial
+from pathlib import Path
 
 import geoingest_export
 import geoingest_load
@@ -22,6 +22,7 @@ from geoingest.runtime.platform import Platform
 from geoingest.runtime.stage import Stage
 from geoingest.stores.ledger.runs import end_run, get_run, register_run
 from geoingest_operator.finish import finish_run, take_dead_letter
+from geoingest_operator.intake import archive_manifest
 from geoingest_operator.plan import Planned, gather_facts, plan_run
 
 # Stage name, rows done, rows in all or null.
@@ -48,30 +49,27 @@ def plan_ingest(platform: Platform, ingest: Ingest, *, manifest_path: str | None
     )
 
 
-@contextmanager
-def registered(platform: Platform, planned: Planned) -> Iterator[None]:
-    """A scope in which the run is in the ledger and shown as alive.
+def run_planned(platform: Platform, planned: Planned, *, watch: Watcher, manifest: Path | None = None) -> Run:
+    """The run after it ended, whatever way: registered, its manifest file archived, its chain of events delivered.
 
-    An interruption (Ctrl-C, SIGTERM) inside cancels the run; whatever way it ends, nothing transient is left.
+    An interruption (Ctrl-C, SIGTERM) cancels the run. Nothing transient is left.
     """
     run = planned.run
     with hold_run(platform.settings, run.run_id):
         register_run(platform.documents, run=run, manifest=planned.manifest, dataset=planned.dataset)
         try:
-            yield
+            if manifest is not None:
+                archive_manifest(platform, run.manifest_id, manifest)
+            broker = LocalBroker(
+                subscribers(platform, watch), dead_letter=partial(take_dead_letter, platform)
+            )
+            broker.publish(planned.event)
         except KeyboardInterrupt:
             canceled = RunError.model_validate(RunCanceledError(run_id=run.run_id).as_dict())
             end_run(platform.documents, run, status=RunStatus.CANCELED, error=canceled)
-            raise
         finally:
             finish_run(platform, run.run_id)
-
-
-def run_planned(platform: Platform, planned: Planned, *, watch: Watcher) -> Run:
-    """The registered run after its chain of events came to an end, whatever way."""
-    broker = LocalBroker(subscribers(platform, watch), dead_letter=partial(take_dead_letter, platform))
-    broker.publish(planned.event)
-    return get_run(platform.documents, planned.run.run_id) or planned.run
+    return get_run(platform.documents, run.run_id) or run
 
 
 def subscribers(platform: Platform, watch: Watcher) -> dict[str, Subscriber]:

@@ -9,4 +9,6 @@ home_option = click.option(
     type=click.Path(file_okay=False),
     help="Folder of the buckets and the ledger.  [default: $GEOINGEST_HOME or .geoingest]",
 )
-json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object, last line of stdout.")
+json_option = click.option(
+    "--json", "as_json", is_flag=True, help="Print one JSON object, last line of stdout."
+)

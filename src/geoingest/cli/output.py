@@ -23,7 +23,9 @@ def print_json(document: Mapping[str, Any]) -> None:
 
 def explain(error: GeoingestError, *, say: Callable[[str], None]) -> None:
     """The error in words: what, then each problem, then how to mend it."""
-    say(f"{click.style(error.code, fg='red', bold=True)}  {error.message}")
+    # The list below says what such a message goes on to say.
+    headline = error.message.partition(": ")[0] if error.problems else error.message
+    say(f"{click.style(error.code, fg='red', bold=True)}  {headline}")
     for problem in error.problems:
         say(f"  - {problem}")
     if error.hint:

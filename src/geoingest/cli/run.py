@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 @click.option("--crs", help="CRS of data that names none, as AUTHORITY:CODE.")
 @click.option("--engine", type=click.Choice(["embedded", "postgis"]), help="Where the transient table lives.")
 @json_option
-def command(  # noqa: PLR0913  the options of the command line contract
+def command(
     *,
     sources: tuple[str, ...],
     home: str | None,
@@ -74,15 +74,12 @@ def run_sources(
     """
     from geoingest.cli import local, report
     from geoingest.cli.progress import show_progress
-    from geoingest_operator.intake import archive_manifest
     from geoingest_operator.janitor import sweep
 
     sweep(platform)
     planned, manifest = plan_sources(platform, sources, options)
-    with show_progress(quiet=not sys.stderr.isatty()) as watch, local.registered(platform, planned):
-        if manifest is not None:
-            archive_manifest(platform, planned.run.manifest_id, manifest)
-        run = local.run_planned(platform, planned, watch=watch)
+    with show_progress(quiet=not sys.stderr.isatty()) as watch:
+        run = local.run_planned(platform, planned, watch=watch, manifest=manifest)
     ended = report.report_run(platform, run, seconds=time.monotonic() - started)
     return report.tell(ended, as_json=as_json)
 
@@ -112,5 +109,5 @@ def plan_sources(
         raise
 
 
-def _interrupt(number: int, frame: FrameType | None) -> NoReturn:
+def _interrupt(_number: int, _frame: FrameType | None) -> NoReturn:
     raise KeyboardInterrupt

@@ -66,7 +66,9 @@ def asset_document(platform: Platform, asset: Asset) -> dict[str, Any]:
     from geoingest.cli.report import describe_asset
 
     lineage = platform.documents.find("lineage", {"target_asset_id": asset.asset_id})
-    located = {name: value for name, value in describe_asset(platform, asset).items() if name in ("uri", "path")}
+    located = {
+        name: value for name, value in describe_asset(platform, asset).items() if name in ("uri", "path")
+    }
     return asset.model_dump(mode="json") | located | {"lineage": lineage}
 
 
@@ -87,11 +89,17 @@ def facts(document: dict[str, Any]) -> dict[str, str]:
         "description": metadata["description"],
         "rows": f"{document['row_count']:,}",
         "geometry": f"{metadata['geometry_type']}, {document['crs']}",
-        "bounds": ", ".join(f"{box[side]:.6g}" for side in ("minx", "miny", "maxx", "maxy")) if box else "none",
+        "bounds": ", ".join(f"{box[side]:.6g}" for side in ("minx", "miny", "maxx", "maxy"))
+        if box
+        else "none",
         "columns": ", ".join(metadata["column_schema"] or ()),
-        "sources": ", ".join(f"{file['path']} ({file['size_bytes']:,} bytes)" for file in document["source_files"]),
+        "sources": ", ".join(
+            f"{file['path']} ({file['size_bytes']:,} bytes)" for file in document["source_files"]
+        ),
         "source CRS": ", ".join(document["source_crs"]),
-        "steps": "; ".join(_step(step) for edge in document["lineage"] for step in edge["parameters"]["steps"]),
+        "steps": "; ".join(
+            _step(step) for edge in document["lineage"] for step in edge["parameters"]["steps"]
+        ),
         "license": metadata["license"],
         "attribution": metadata["attribution"],
         "size": f"{document['size_bytes']:,} bytes",

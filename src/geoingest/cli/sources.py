@@ -22,7 +22,12 @@ from geoingest_operator.intake import landing_key
 # A manifest never is larger; a data file that is smaller gets its first bytes looked at.
 MANIFEST_BYTES = 1024 * 1024
 MANIFEST_WORDS = (b'"batch_id"', b'"intent"', b'"uploader"', b'"apiVersion"')
-INTENTS = {"vector": "ingest_vector", "archive": "ingest_vector", "raster": "ingest_raster", "tabular": "ingest_tabular"}
+INTENTS = {
+    "vector": "ingest_vector",
+    "archive": "ingest_vector",
+    "raster": "ingest_raster",
+    "tabular": "ingest_tabular",
+}
 FILE_TYPES = {"ingest_raster": "raster", "ingest_tabular": "tabular"}
 SIDECARS = ("shx", "dbf", "prj", "cpg", "sbn", "sbx", "qpj", "shp.xml")
 
@@ -89,14 +94,14 @@ def is_manifest(path: Path) -> bool:
 
 
 def ingest_of_manifest(platform: Platform, path: Path) -> Ingest:
-    """The ingest that the file asks for. Raises: ManifestUnreadable, ManifestInvalid."""
+    """The ingest that the file asks for. Raises: ManifestUnreadableError, ManifestInvalidError."""
     return parse_ingest(path.read_bytes(), landing_bucket=platform.settings.landing_bucket)
 
 
 def ingest_of_files(platform: Platform, sources: tuple[str, ...], options: DataOptions) -> Ingest:
     """The ingest of data files, which are brought to the landing bucket (by hard link where possible).
 
-    Raises: SourceNotFoundError; SourcesMixedError; FormatUnknown and others of `sniff`; ManifestInvalid: an option
+    Raises: SourceNotFoundError; SourcesMixedError; FormatUnknown and others of `sniff`; ManifestInvalidError: an option
         breaks a rule of the manifest.
     """
     paths = [locate(platform, source) for source in sources]
@@ -110,7 +115,9 @@ def ingest_of_files(platform: Platform, sources: tuple[str, ...], options: DataO
         {"path": land(platform, path, folder=f"uploads/{batch}/{n}"), "format": found.format}
         for n, (path, found) in enumerate(zip(paths, sniffed, strict=True))
     ]
-    return parse_ingest(_manifest(files, intent, paths[0], batch, options), landing_bucket=platform.settings.landing_bucket)
+    return parse_ingest(
+        _manifest(files, intent, paths[0], batch, options), landing_bucket=platform.settings.landing_bucket
+    )
 
 
 def _manifest(
@@ -125,7 +132,11 @@ def _manifest(
         "uploader": user_name(),
         "intent": intent,
         "files": [file | extras | {"type": kind} for file in files],
-        "metadata": {"title": options.title if options.title is not None else first.stem, **blank, "tags": tags},
+        "metadata": {
+            "title": options.title if options.title is not None else first.stem,
+            **blank,
+            "tags": tags,
+        },
     }
 
 
@@ -164,5 +175,7 @@ def members(path: Path) -> Iterator[Path]:
 
 def identified(ingest: Ingest, *, name: str) -> Ingest:
     """The ingest with an identity of its own: every `geoingest run` is a new one, also of the same file."""
-    slug = "".join(c if c.isascii() and c.isalnum() else "-" for c in name.lower()).strip("-")[:63] or "ingest"
+    slug = (
+        "".join(c if c.isascii() and c.isalnum() else "-" for c in name.lower()).strip("-")[:63] or "ingest"
+    )
     return replace(ingest, name=ingest.name or slug, uid=secrets.token_hex(16))

@@ -7,7 +7,6 @@ table and the result does not depend on which thread was faster. Files appear wh
 from __future__ import annotations
 
 import json
-import os
 import shutil
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -37,7 +36,13 @@ CHUNK_ROWS = 8192
 CHUNK_BYTES = 8 * 2**20
 CRS_KEY = b"crs"
 REPAIRED_SCHEMA = pa.schema(
-    [("source", pa.string()), ("row", pa.int64()), ("reason", pa.string()), ("crs", pa.string()), (GEOMETRY, pa.binary())]
+    [
+        ("source", pa.string()),
+        ("row", pa.int64()),
+        ("reason", pa.string()),
+        ("crs", pa.string()),
+        (GEOMETRY, pa.binary()),
+    ]
 )
 
 
@@ -49,7 +54,9 @@ class EmbeddedSpace:
         self._work_dir = work_dir
         self._threads = threads
 
-    def write(self, part: int, *, schema: pa.Schema, crs: str, batches: Iterable[pa.RecordBatch]) -> PartFacts:
+    def write(
+        self, part: int, *, schema: pa.Schema, crs: str, batches: Iterable[pa.RecordBatch]
+    ) -> PartFacts:
         """Store one source under its number, replacing an earlier try; `crs` is its PROJJSON."""
         tally = Tally()
         with self._stored(f"loaded-{part}.arrow", schema.with_metadata({CRS_KEY: crs})) as writer:
@@ -58,7 +65,9 @@ class EmbeddedSpace:
                 writer.write_batch(batch)
         return PartFacts(rows=tally.rows, types=tally.types, bounds=tally.bounds)
 
-    def apply(self, steps: Sequence[Step], *, names: Sequence[str], on_rows: Callable[[int], None]) -> Applied:
+    def apply(
+        self, steps: Sequence[Step], *, names: Sequence[str], on_rows: Callable[[int], None]
+    ) -> Applied:
         """Apply the steps to every part, in part order; `names` are the parts' names in messages.
 
         Raises: CrsMixedError: nothing reprojects, and the parts differ. A step's PermanentError, naming
@@ -75,7 +84,9 @@ class EmbeddedSpace:
                 tally.add(chunk.walk())
                 changes.add(chunk)
                 originals.write(chunk)
-                writer.write_batch(batch.set_column(batch.num_columns - 1, schema.field(GEOMETRY), chunk.column))
+                writer.write_batch(
+                    batch.set_column(batch.num_columns - 1, schema.field(GEOMETRY), chunk.column)
+                )
                 on_rows(tally.rows)
         return Applied(
             rows=tally.rows,
@@ -105,7 +116,7 @@ class EmbeddedSpace:
         partial = self._work_dir / name
         with pa.OSFile(str(partial), "wb") as sink, pa.ipc.new_stream(sink, schema) as writer:
             yield writer
-        os.replace(partial, self._scratch / name)
+        partial.replace(self._scratch / name)
 
     def _transformed(
         self, chunks: Iterable[tuple[pa.RecordBatch, Chunk]], steps: Sequence[Step]
@@ -148,7 +159,9 @@ class Originals:
             self._writer = pq.ParquetWriter(self._path, REPAIRED_SCHEMA, compression="zstd")
         count = len(found.rows)
         columns = ([chunk.name] * count, found.rows, found.reasons, [chunk.crs] * count, found.originals)
-        arrays = [pa.array(values, field.type) for values, field in zip(columns, REPAIRED_SCHEMA, strict=True)]
+        arrays = [
+            pa.array(values, field.type) for values, field in zip(columns, REPAIRED_SCHEMA, strict=True)
+        ]
         self._writer.write_batch(pa.record_batch(arrays, schema=REPAIRED_SCHEMA))
         self.rows += count
 
@@ -187,7 +200,10 @@ def _chunks(parts: Iterable[_Part]) -> Iterator[tuple[pa.RecordBatch, Chunk]]:
         row = 0
         for batch in split(part.reader):
             column = batch.column(GEOMETRY)
-            yield batch, Chunk(source=column, column=column, crs=crs, transform=transform, name=part.name, row=row)
+            yield (
+                batch,
+                Chunk(source=column, column=column, crs=crs, transform=transform, name=part.name, row=row),
+            )
             row += batch.num_rows
 
 

@@ -15,7 +15,11 @@ import pyarrow as pa
 import shapely
 
 from geoingest.engines.port import StepEffect
-from geoingest.errors.geometry import CoordinatesUnprojectableError, GeometryInvalidError, GeometryUnrepairableError
+from geoingest.errors.geometry import (
+    CoordinatesUnprojectableError,
+    GeometryInvalidError,
+    GeometryUnrepairableError,
+)
 from geoingest.formats import wkb
 from geoingest.recipes import Linearise, PromoteMulti, Repair, Reproject, Simplify, Step
 
@@ -108,15 +112,15 @@ def _repair(chunk: Chunk, step: Repair) -> int:
 
 def _mend(chunk: Chunk, step: Repair, shapes: Objects, invalid: NDArray[np.intp]) -> None:
     reasons = tuple(str(reason) for reason in shapely.is_valid_reason(shapes[invalid]))
-    where = {"source": chunk.name, "row": chunk.row + int(invalid[0])}
+    source, row = chunk.name, chunk.row + int(invalid[0])
     if step.policy == "reject":
-        raise GeometryInvalidError(**where, reason=reasons[0], count=int(invalid.size))
+        raise GeometryInvalidError(source=source, row=row, reason=reasons[0], count=int(invalid.size))
     try:
         mended = shapely.make_valid(shapes[invalid], method="structure", keep_collapsed=False)
     except shapely.GEOSException as error:
-        raise GeometryUnrepairableError(**where, reason=reasons[0]) from error
+        raise GeometryUnrepairableError(source=source, row=row, reason=reasons[0]) from error
     if not shapely.is_valid(mended).all() or not np.isfinite(shapely.get_coordinates(mended)).all():
-        raise GeometryUnrepairableError(**where, reason=reasons[0])
+        raise GeometryUnrepairableError(source=source, row=row, reason=reasons[0])
     replaced = shapely.to_wkb(mended, flavor="iso", output_dimension=4, byte_order=1)
     chunk.column = wkb.replace_rows(chunk.column, invalid, replaced.tolist())
     chunk.repaired = Repaired(

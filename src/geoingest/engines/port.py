@@ -56,10 +56,14 @@ class Applied:
 class Space(Protocol):
     """The transient space of one run."""
 
-    def write(self, part: int, *, schema: pa.Schema, crs: str, batches: Iterable[pa.RecordBatch]) -> PartFacts:
+    def write(
+        self, part: int, *, schema: pa.Schema, crs: str, batches: Iterable[pa.RecordBatch]
+    ) -> PartFacts:
         """Store one source under its number, replacing an earlier try; `crs` is its PROJJSON."""
 
-    def apply(self, steps: Sequence[Step], *, names: Sequence[str], on_rows: Callable[[int], None]) -> Applied:
+    def apply(
+        self, steps: Sequence[Step], *, names: Sequence[str], on_rows: Callable[[int], None]
+    ) -> Applied:
         """Apply the steps to every part, in part order; `names` are the parts' names in messages."""
 
     def read(self) -> tuple[pa.Schema, Iterator[pa.RecordBatch]]:

@@ -31,7 +31,7 @@ class Transform:
 
 
 def transform_between(source: str, target: str) -> Transform | None:
-    """The reprojection between two CRSs (PROJJSON); null when both place x and y alike: coordinates stay bit for bit."""
+    """The reprojection between two CRSs (PROJJSON); null when both place x and y alike: not a bit changes."""
     start, end = _planar(resolve_crs(source)), _planar(resolve_crs(target))
     return None if same_crs(start, end) else Transform(start, end)
 

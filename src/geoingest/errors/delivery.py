@@ -5,7 +5,7 @@ from __future__ import annotations
 from geoingest.errors import PermanentError
 
 
-class EventMalformed(PermanentError):
+class EventMalformedError(PermanentError):
     """What arrived is no event of ours: an attribute or the data is missing, wrong or contradictory."""
 
     code = "EVENT_MALFORMED"
@@ -18,7 +18,7 @@ class EventMalformed(PermanentError):
         )
 
 
-class EventTooLarge(PermanentError):
+class EventTooLargeError(PermanentError):
     """The event is larger than every broker guarantees to carry."""
 
     code = "EVENT_TOO_LARGE"

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from geoingest.errors import PermanentError
+from geoingest.errors import PermanentError, Problem
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from geoingest.errors import Problem
 
-
-class ManifestUnreadable(PermanentError):
+class ManifestUnreadableError(PermanentError):
     """The document is neither JSON nor YAML, or too large to be read safely."""
 
     code = "MANIFEST_UNREADABLE"
@@ -26,8 +24,8 @@ class ManifestUnreadable(PermanentError):
         )
 
 
-class ManifestInvalid(PermanentError):
-    """The document is readable but breaks the contract; `problems` lists everything wrong with it."""
+class ManifestInvalidError(PermanentError):
+    """The document is readable but breaks the contract; `problems` lists what is wrong, up to 1000."""
 
     code = "MANIFEST_INVALID"
 
@@ -35,14 +33,16 @@ class ManifestInvalid(PermanentError):
         found = tuple(problems)
         count = "1 problem" if len(found) == 1 else f"{len(found)} problems"
         more = f"; and {len(found) - _SHOWN} more" if len(found) > _SHOWN else ""
+        unlisted = len(found) - _LISTED
+        rest = (Problem(path="", message=f"{unlisted} more problems are not listed"),) if unlisted > 0 else ()
         super().__init__(
             f"the manifest has {count}: {'; '.join(map(str, found[:_SHOWN]))}{more}",
             hint="Mend every listed path, and check the result with `geoingest validate FILE`.",
-            problems=found,
+            problems=found[:_LISTED] + rest,
         )
 
 
-class LaneDisabled(PermanentError):
+class LaneDisabledError(PermanentError):
     """The manifest is valid, but the platform has switched off the lane it needs."""
 
     code = "LANE_DISABLED"
@@ -55,5 +55,7 @@ class LaneDisabled(PermanentError):
         )
 
 
-# A message is one line for people; the whole list is in `problems`.
+# A message is one line for people; the list is in `problems`.
 _SHOWN = 5
+# A hostile document has tens of thousands, and the ledger keeps the list in one record.
+_LISTED = 1000

@@ -138,7 +138,9 @@ class StoreUnavailableError(TransientError):
     code = "STORE_UNAVAILABLE"
 
     def __init__(self, *, where: str, reason: str) -> None:
-        super().__init__(f"{where}: {reason}", hint="check that the store is reachable, writable and not full")
+        super().__init__(
+            f"{where}: {reason}", hint="check that the store is reachable, writable and not full"
+        )
 
 
 class ObjectKeyInvalidError(PermanentError):
@@ -147,4 +149,6 @@ class ObjectKeyInvalidError(PermanentError):
     code = "OBJECT_KEY_INVALID"
 
     def __init__(self, *, key: str) -> None:
-        super().__init__(f"object key {key!r} is empty, absolute, or climbs out of its bucket", hint="use a plain key")
+        super().__init__(
+            f"object key {key!r} is empty, absolute, or climbs out of its bucket", hint="use a plain key"
+        )

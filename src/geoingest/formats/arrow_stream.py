@@ -29,8 +29,8 @@ def layer_stream(  # noqa: PLR0913 - one argument per thing that GDAL may be tol
     text_times: bool = False,
 ) -> Iterator[tuple[dict[str, object], pa.RecordBatchReader]]:
     """(what pyogrio says of the layer, its open stream); the geometry is the last column."""
-    only_driver(prepared.driver)
     with contextlib.ExitStack() as stack:
+        stack.enter_context(only_driver(prepared.driver))
         with listening(name):
             opened = open_arrow(
                 prepared.path,

@@ -7,6 +7,7 @@ pyogrio 0.13 and GDAL 3.12:
 - Registering again (`pyogrio._ogr._register_drivers`) applies `GDAL_SKIP` anew: skipped drivers leave the process,
   others come back. This takes a millisecond and works any number of times while no dataset is open.
 - The function is private, so `only_driver` looks afterwards whether exactly one driver is left, and fails if not.
+- A dataset must be closed before its driver goes, so `only_driver` refuses a second driver while one is in use.
 
 pyogrio turns GDAL's warnings into Python warnings, but only in the thread that imported it, and drops GDAL's errors
 (`CE_Failure`) unless the call itself fails. Readers therefore run in the main thread of a child process, and whoever
@@ -49,14 +50,15 @@ _CONFIG: dict[str, str | bool | None] = {
     "GDAL_VRT_ENABLE_PYTHON": False,
     "GDAL_PAM_ENABLED": False,
     "OGR_SQLITE_LOAD_EXTENSIONS": None,
-    # Links inside a GML document are not followed.
+    # Links inside a GML document are not followed, and its schema is not fetched.
+    "GML_DOWNLOAD_SCHEMA": False,
     "GML_SKIP_RESOLVE_ELEMS": "ALL",
     # One thread: errors and warnings of worker threads reach nobody.
     "OGR_GPKG_NUM_THREADS": "1",
     "OGR_PARQUET_NUM_THREADS": "1",
     "GDAL_NUM_THREADS": "1",
-    # A missing index of a shapefile is rebuilt (in our own copy of the folder, never beside the input).
-    "SHAPE_RESTORE_SHX": True,
+    # Where it is on, GDAL rewrites an index that is there as well: that is the user's own file.
+    "SHAPE_RESTORE_SHX": None,
     # A single GeoJSON feature of any size is read; the process's memory limit decides.
     "OGR_GEOJSON_MAX_OBJ_SIZE": "0",
 }
@@ -83,8 +85,30 @@ _LOSSES = (
 )
 
 
-def only_driver(driver: str) -> None:
-    """Leaves `driver` (GDAL's short name) as the only vector driver of this process and shuts GDAL's other doors."""
+_in_use: list[str] = []
+
+
+@contextlib.contextmanager
+def only_driver(driver: str) -> Iterator[None]:
+    """Inside, `driver` (GDAL's short name) is the only vector driver of this process; GDAL's other doors are shut.
+
+    May be nested for one driver. A second driver while the first is in use is a fault of the program: its removal
+    would pull the first one's datasets down.
+    """
+    if any(used != driver for used in _in_use):
+        raise RuntimeError(f"GDAL is in use with the driver {_in_use[0]!r}; {driver!r} must wait")
+    if not _in_use:
+        _restrict(driver)
+    _in_use.append(driver)
+    try:
+        yield
+    finally:
+        _in_use.pop()
+        if not _in_use:
+            _register_drivers()
+
+
+def _restrict(driver: str) -> None:
     pyogrio.set_gdal_config_options(_CONFIG)
     skipped = [name for name in dict.fromkeys((*_RASTER, *_VECTOR)) if name != driver]
     pyogrio.set_gdal_config_options({"GDAL_SKIP": ",".join(skipped)})
@@ -95,12 +119,8 @@ def only_driver(driver: str) -> None:
     pyogrio.set_gdal_config_options({"GDAL_SKIP": None})
     left = list(pyogrio.list_drivers())
     if left != [driver]:
+        _register_drivers()
         raise RuntimeError(f"GDAL kept the drivers {left}, only {driver!r} was allowed")
-
-
-def all_drivers() -> None:
-    """Brings every driver of this build back, for writers in tests and for `doctor`."""
-    _register_drivers()
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,6 +36,7 @@ class _Facts:
     name: str
     features: int = 0
     null_geometries: int = 0
+    has_blanks: bool = False
     seen: dict[str, Seen] = field(default_factory=dict)
     ids: Seen = NOTHING
     foreign: set[str] = field(default_factory=set)
@@ -68,6 +69,7 @@ class _Facts:
         self.crs = crs
 
     def _add_geometry(self, geometry: object) -> None:
+        self.has_blanks |= is_blank(geometry)
         if geometry is None or is_blank(geometry):
             self.null_geometries += 1
         elif fault := geometry_fault(geometry):
@@ -147,7 +149,7 @@ def _as_feature(value: object) -> object:
 
 
 def _must_rewrite(path: Path, facts: _Facts, *, sequence: bool) -> bool:
-    if any(map(as_text, facts.seen.values())):
+    if facts.has_blanks or any(map(as_text, facts.seen.values())):
         return True
     if sequence:
         # The sequence driver has no way to give date-times as text.
@@ -174,7 +176,12 @@ def _rewritten(feature: object, texts: set[str], *, keep_ids: bool) -> str:
     properties = {**identity, **(feature.get("properties") or {})}
     for key in texts & properties.keys():
         properties[key] = written(properties[key])
-    plain = {"type": "Feature", "properties": properties, "geometry": feature.get("geometry")}
+    geometry = feature.get("geometry")
+    plain = {
+        "type": "Feature",
+        "properties": properties,
+        "geometry": None if is_blank(geometry) else geometry,
+    }
     if not keep_ids and isinstance(feature.get("id"), str):
         plain["id"] = feature["id"]
     return json.dumps(plain, ensure_ascii=False, separators=(",", ":"))

@@ -8,22 +8,24 @@ not they had to be spilled. Orients, repairs and reprojects nothing: that comes 
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, TypeVar
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from geoingest.errors.geometry import GeometryUnreadableError
 from geoingest.formats import wkb
 from geoingest.formats.covering import COVERING_TYPE, covering, covering_name
-from geoingest.formats.dictionaries import plain_schema
 from geoingest.formats.geo_metadata import geo_metadata
 from geoingest.formats.measured import Measured, Tally, measure
+from geoingest.formats.plain_types import plain_schema
 from geoingest.formats.row_groups import DEFAULT_RULE, MIB, RowGroupCutter, RowGroupRule
 from geoingest.formats.spatial_order import SpatialOrder
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
     from pathlib import Path
 
     from geoingest.formats.geo_metadata import Box
@@ -55,7 +57,7 @@ class GeoParquetFacts:
     vertices: int
 
 
-def write_geoparquet(
+def write_geoparquet(  # noqa: PLR0913 (one call writes a file; every option is named)
     path: Path,
     batches: Iterable[pa.RecordBatch],
     *,
@@ -80,7 +82,7 @@ def write_geoparquet(
         rule: how large row groups may be.
         on_rows: told the rows written so far, after each row group.
 
-    Raises: GeometryUnreadableError: a geometry is no well-formed WKB.
+    Raises: GeometryUnreadableError naming the row among all rows.
     """
     layout = _Layout.of(schema)
     try:
@@ -114,13 +116,12 @@ class _Layout:
 
     @classmethod
     def of(cls, schema: pa.Schema) -> _Layout:
-        taken = plain_schema(schema)
-        *attributes, geometry = taken
-        cover = pa.field(covering_name(taken.names), COVERING_TYPE)
+        *attributes, geometry = plain_schema(schema)
+        kind = geometry.type
         # An extension name on the geometry would be a second, silent word about its type and CRS.
-        return cls(
-            taken=taken, written=pa.schema([*attributes, cover, pa.field(geometry.name, geometry.type)])
-        )
+        bare = pa.field(geometry.name, kind.storage_type if isinstance(kind, pa.BaseExtensionType) else kind)
+        cover = pa.field(covering_name(schema.names), COVERING_TYPE)
+        return cls(taken=pa.schema([*attributes, bare]), written=pa.schema([*attributes, cover, bare]))
 
     def measure(self, batch: pa.RecordBatch, bounds: Box | None) -> tuple[pa.RecordBatch, Measured]:
         if batch.schema != self.taken:
@@ -174,9 +175,13 @@ def _take_in(
     order: SpatialOrder, batches: Iterable[pa.RecordBatch], layout: _Layout, bounds: Box | None
 ) -> Tally:
     tally = Tally()
-    for batch, measured in _overlapped(lambda batch: layout.measure(batch, bounds), batches):
-        tally.add(measured)
-        order.add(batch, keys=measured.keys, sizes=measured.sizes)
+    try:
+        with closing(_overlapped(lambda batch: layout.measure(batch, bounds), batches)) as parts:
+            for batch, measured in parts:
+                tally.add(measured)
+                order.add(batch, keys=measured.keys, sizes=measured.sizes)
+    except GeometryUnreadableError as error:
+        raise GeometryUnreadableError(row=tally.rows + error.row, reason=error.reason) from None
     return tally
 
 
@@ -184,12 +189,13 @@ def _write_groups(
     writer: pq.ParquetWriter, order: SpatialOrder, rule: RowGroupRule, on_rows: Callable[[int], None] | None
 ) -> int:
     groups = written = 0
-    for batch in _read_ahead(order.groups(most=rule.most, choose=RowGroupCutter(rule))):
-        writer.write_batch(batch, row_group_size=batch.num_rows)
-        groups += 1
-        written += batch.num_rows
-        if on_rows is not None:
-            on_rows(written)
+    with closing(_read_ahead(order.groups(most=rule.most, choose=RowGroupCutter(rule)))) as batches:
+        for batch in batches:
+            writer.write_batch(batch, row_group_size=batch.num_rows)
+            groups += 1
+            written += batch.num_rows
+            if on_rows is not None:
+                on_rows(written)
     return groups
 
 
@@ -201,7 +207,7 @@ def _file_bounds(tally: Tally, bounds: Box | None) -> Box | None:
     return bounds[0], exact[1], bounds[2], exact[3]
 
 
-def _overlapped(function: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
+def _overlapped(function: Callable[[Item], Result], items: Iterable[Item]) -> Generator[Result]:
     """`map`, with the next result being made in another thread while the caller works on this one."""
     with ThreadPoolExecutor(1) as pool:
         ahead = None
@@ -213,7 +219,7 @@ def _overlapped(function: Callable[[Item], Result], items: Iterable[Item]) -> It
             yield ahead.result()
 
 
-def _read_ahead(items: Iterator[Item]) -> Iterator[Item]:
+def _read_ahead(items: Iterator[Item]) -> Generator[Item]:
     """The items, with the next one being made in another thread while the caller works on this one."""
     with ThreadPoolExecutor(1) as pool:
         ahead = pool.submit(next, items, None)

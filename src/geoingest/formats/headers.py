@@ -22,7 +22,7 @@ _OUTSIDE = re.compile(r"[^a-z0-9]+")
 # Letters that Unicode does not decompose, so that NFKD alone would drop them.
 _LETTERS = str.maketrans(
     {
-        "ß": "ss", "æ": "ae", "œ": "oe", "ø": "o", "đ": "d", "ð": "d", "ł": "l", "þ": "th", "ı": "i", "ħ": "h",
+        "ß": "ss", "æ": "ae", "œ": "oe", "ø": "o", "đ": "d", "ð": "d", "ł": "l", "þ": "th", "\u0131": "i", "ħ": "h",
         "ŋ": "ng", "ĸ": "k", "ŧ": "t", "ə": "e", "ƒ": "f", "ŀ": "l", "ɓ": "b", "ɗ": "d",
     }
 )  # fmt: skip

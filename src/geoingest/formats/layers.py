@@ -2,25 +2,31 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING
 
 import pyogrio
+from pyogrio.errors import DataLayerError
 
-from geoingest.errors.source import LayerAmbiguousError, LayerNotFoundError
+from geoingest.errors.source import LayerAmbiguousError, LayerNotFoundError, SourceUnreadableError
 from geoingest.formats.gdal_session import listening
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Iterator
+
+    from geoingest.formats.prepared import Prepared
 
 
-def choose_layer(path: Path, *, wanted: str | None, name: str) -> str:
+def choose_layer(prepared: Prepared, *, wanted: str | None, name: str) -> str:
     """The layer to read; tables without geometry (styles, metadata, attributes) do not count.
 
     Raises: LayerAmbiguousError, LayerNotFoundError, SourceUnreadableError.
     """
     with listening(name):
-        found = [(str(layer), geometry) for layer, geometry in pyogrio.list_layers(path)]
-    spatial = [layer for layer, geometry in found if geometry is not None]
+        found = list(_layers(prepared))
+    if not found:
+        raise SourceUnreadableError(name=name, reason="no layer of it can be read")
+    spatial = [layer for layer, has_geometry in found if has_geometry]
     if wanted is not None:
         if wanted in spatial:
             return wanted
@@ -30,3 +36,18 @@ def choose_layer(path: Path, *, wanted: str | None, name: str) -> str:
     if len(spatial) > 1:
         raise LayerAmbiguousError(name=name, layers=spatial)
     return spatial[0]
+
+
+def _layers(prepared: Prepared) -> Iterator[tuple[str, bool]]:
+    """(name, whether it has geometry) of every layer."""
+    if prepared.driver != "GPKG":
+        for layer, geometry in pyogrio.list_layers(prepared.path):
+            yield str(layer), geometry is not None
+        return
+    # `list_layers` takes no open options, and without IMMUTABLE SQLite may write beside the input.
+    number = 0
+    with contextlib.suppress(DataLayerError):
+        while True:
+            info = pyogrio.read_info(prepared.path, layer=number, **dict(prepared.options))
+            yield str(info["layer_name"]), info["geometry_type"] is not None
+            number += 1

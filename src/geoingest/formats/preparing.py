@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from geoingest.errors.source import FormatMismatchError
 from geoingest.formats.geojson import prepare_geojson
 from geoingest.formats.kmz import unpack_kmz
-from geoingest.formats.prepared import Prepared
+from geoingest.formats.prepared import Prepared, Scratch
 from geoingest.formats.shapefile import prepare_shapefile
 from geoingest.formats.xml_check import check_xml
 
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 def prepare(path: Path, sniffed: Sniffed, *, encoding: str | None, name: str) -> Prepared:
     """The file as its driver may open it; `encoding` matters to shapefiles only.
 
-    Raises: FormatMismatchError: the file is no vector file. SourceUnreadableError, XmlDoctypeError, CrsUnknownError, EncodingUnknownError,
-        ArchiveUnsafeError, ArchiveDamagedError.
+    Raises: FormatMismatchError: the file is no vector file. SourceUnreadableError, XmlDoctypeError,
+        CrsUnknownError, EncodingUnknownError, ArchiveUnsafeError, ArchiveDamagedError.
     """
     if sniffed.format == "shapefile":
         return prepare_shapefile(path, encoding=encoding, name=name)
@@ -58,9 +58,12 @@ def _kmz(path: Path, name: str) -> Prepared:
 
 def _gml(path: Path, name: str) -> Prepared:
     check_xml(path, name=name)
-    # Axis order is x, y by GDAL's defaults, which also swap the short EPSG names of old files where asked for only.
-    options = (("DOWNLOAD_SCHEMA", "NO"), ("WRITE_GFS", "NO"))
-    return Prepared(path=path, driver="GML", options=options)
+    # GDAL writes what it learned of the document (.gfs) beside it, unless it may not; here it may, and need learn once.
+    scratch = Scratch()
+    for part in path.parent.iterdir():
+        if part == path or (part.stem == path.stem and part.suffix.lower() in {".xsd", ".gfs"}):
+            (scratch.path / part.name).symlink_to(part.absolute())
+    return Prepared(path=scratch.path / path.name, driver="GML", scratch=scratch)
 
 
 def _geopackage(path: Path, _name: str) -> Prepared:

@@ -1,7 +1,8 @@
 """A shapefile made ready for GDAL: whole, its parts found, its text's encoding known, a missing index rebuilt.
 
 GDAL reads a truncated .shp as null geometries and a truncated .dbf as fewer features, so lengths and counts are
-compared first. A missing .shx is made in a folder of our own: the driver would write it beside the input.
+compared first. A missing .shx is made in a folder of our own, and by us: a driver that may make one
+writes beside the input, and over an index that is there.
 
 Source: ESRI Shapefile Technical Description, July 1998.
 """
@@ -96,7 +97,20 @@ def _link(path: Path, parts: dict[str, Path], scratch: Scratch) -> Path:
     target.symlink_to(path.absolute())
     for suffix, part in parts.items():
         (scratch.path / f"{path.stem}{suffix}").symlink_to(part.absolute())
+    if ".shx" not in parts:
+        _write_index(target)
     return target
+
+
+def _write_index(path: Path) -> None:
+    """A .shx beside the .shp at `path`: its header with another length, then place and length of every record."""
+    data = np.memmap(path, dtype=np.uint8, mode="r")
+    head = data[:_HEADER_BYTES].tobytes()
+    places = np.fromiter(_walk(data, struct.unpack_from(">i", head, 24)[0] * 2), dtype=np.int64)
+    words = np.array([int.from_bytes(data[at + 4 : at + 8].tobytes(), "big") for at in places], dtype=np.int64)
+    length = (_HEADER_BYTES + 8 * len(places)) // 2
+    entries = np.column_stack([places // 2, words]).astype(">i4").tobytes()
+    path.with_suffix(".shx").write_bytes(head[:24] + struct.pack(">i", length) + head[28:] + entries)
 
 
 def _read_shapes(path: Path, index: Path | None, name: str) -> _Shapes:

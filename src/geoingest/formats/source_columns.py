@@ -80,8 +80,10 @@ def _cast(array: pa.Array, target: pa.DataType) -> pa.Array:
     """Arrow parses no more digits than the target has: text goes through microseconds, which are the most there are."""
     if pa.types.is_string(array.type) and pa.types.is_timestamp(target):
         array = array.cast(pa.timestamp("us", tz=target.tz))
-    elif pa.types.is_string(array.type) and pa.types.is_time32(target):
-        array = array.cast(pa.time64("us"))
+    elif pa.types.is_string(array.type) and pa.types.is_time(target):
+        # Arrow reads no time of day from text, but a moment of some day.
+        moments = pc.binary_join_element_wise("1970-01-01", array, "T").cast(pa.timestamp("us"))
+        array = moments.cast(pa.time64("us"))
     return array.cast(target)
 
 

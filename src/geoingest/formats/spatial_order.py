@@ -81,6 +81,8 @@ class SpatialOrder:
 
     def add(self, batch: pa.RecordBatch, *, keys: Keys, sizes: NDArray[np.int64]) -> None:
         """Take in rows. Args: sizes: bytes of each row, for the cut; all batches have one schema."""
+        if not batch.num_rows:
+            return
         self.rows += batch.num_rows
         sizes = np.minimum(sizes, LAST).astype(np.uint32)
         batch = batch.append_column(_KEY, pa.array(keys)).append_column(_SIZE, pa.array(sizes))

@@ -47,6 +47,8 @@ Origin = Literal["data", "manifest"]
 
 MAX_BATCH_ROWS = 65_536
 _BATCH_BYTES = 12 << 20
+# Drivers whose count stands in the file's header, and which end quietly where the file does.
+_COUNTED = {"FlatGeobuf", "OpenFileGDB"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,26 +89,33 @@ def open_layer(  # noqa: PLR0913 - what a manifest may say of a file
 
     Args: layer: needed when the file has several; crs: for data that names none, or with `force_crs` for any;
         encoding: of a DBF that does not tell; name: what to call the file in messages.
-    Raises: CrsMissingError, CrsUnknownError, EncodingUnknownError, LayerAmbiguousError, LayerNotFoundError, SourceUnreadableError.
+    Raises: CrsMissingError, CrsUnknownError, EncodingUnknownError, LayerAmbiguousError, LayerNotFoundError,
+        SourceUnreadableError, XmlDoctypeError.
     """
     shown = name or path.name
     prepared = prepare(path, sniffed, encoding=encoding, name=shown)
-    only_driver(prepared.driver)
-    chosen = choose_layer(prepared.path, wanted=layer, name=shown)
-    with layer_stream(prepared, chosen, name=shown) as (meta, reader):
+    with only_driver(prepared.driver):
+        return _open(path, prepared, layer=layer, crs=crs, force_crs=force_crs, name=shown)
+
+
+def _open(  # noqa: PLR0913 - see `open_layer`
+    path: Path, prepared: Prepared, *, layer: str | None, crs: str | None, force_crs: bool, name: str
+) -> VectorLayer:
+    chosen = choose_layer(prepared, wanted=layer, name=name)
+    with layer_stream(prepared, chosen, name=name) as (meta, reader):
         schema = reader.schema
     found = _data_crs(prepared, meta, schema)
-    decided, crs_from, warnings = _decide_crs(found, crs, force=force_crs, layer=chosen, name=shown)
-    columns = columns_of(prepared, chosen, schema, name=shown)
+    decided, crs_from, warnings = _decide_crs(found, crs, force=force_crs, layer=chosen, name=name)
+    columns = columns_of(prepared, chosen, schema, name=name)
     return VectorLayer(
-        name=shown,
+        name=name,
         path=path,
         driver=prepared.driver,
         layer=chosen,
         crs=decided.to_json(),
         crs_from=crs_from,
         schema=pa.schema([column.field for column in columns.columns]),
-        features=_count(prepared, chosen, shown),
+        features=_count(prepared, chosen, name),
         geometry_type=str(meta["geometry_type"] or "Unknown"),
         encoding=prepared.encoding,
         encoding_from=prepared.encoding_from,
@@ -154,7 +163,8 @@ def _wkb(array: pa.Array) -> pa.Array:
 
 
 def _check_whole(layer: VectorLayer, *, rows: int, nulls: int) -> None:
-    promised, null_geometries = layer.prepared.features, layer.prepared.null_geometries
+    promised = layer.features if layer.driver in _COUNTED else layer.prepared.features
+    null_geometries = layer.prepared.null_geometries
     if promised is not None and rows != promised:
         raise SourceUnreadableError(
             name=layer.name, reason=f"holds {promised} features, but {rows} could be read"
@@ -213,7 +223,9 @@ def _decide_crs(
     if wanted is None or same_crs(found, wanted):
         return found, "data", ()
     if force:
-        replaced = f"{name}: the data's CRS {crs_name(found)} was replaced by {crs_name(wanted)}, as the manifest forces"
+        replaced = (
+            f"{name}: the data's CRS {crs_name(found)} was replaced by the manifest's {crs_name(wanted)}"
+        )
         return wanted, "manifest", (replaced,)
     kept = (
         f"{name}: the manifest says {crs_name(wanted)}, the data says {crs_name(found)}; the data's was kept"

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from geoingest.errors import Problem
-from geoingest.errors.manifest import ManifestUnreadable
+from geoingest.errors.manifest import ManifestUnreadableError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -23,7 +23,7 @@ Location: TypeAlias = tuple[str | int, ...]
 
 MAX_BYTES: Final = 1024 * 1024
 # A manifest of 1000 files with every field is near 10,000 values, five deep.
-MAX_VALUES: Final = 50_000
+MAX_VALUES: Final = 20_000
 MAX_DEPTH: Final = 32
 
 _PLAIN_KEY = re.compile(r"[A-Za-z0-9_-]+")
@@ -42,7 +42,7 @@ class PlainDocument:
 def read_document(document: str | bytes | Mapping[str, Any]) -> PlainDocument:
     """The plain values of a text in JSON or YAML, or of an already parsed mapping.
 
-    Raises: ManifestUnreadable: no JSON or YAML, a repeated key, or a document beyond the limits.
+    Raises: ManifestUnreadableError: no JSON or YAML, a repeated key, or a document beyond the limits.
     """
     value = document if isinstance(document, Mapping) else _parse(_decode(document))
     copy = _PlainCopy()
@@ -88,36 +88,36 @@ def path_of(location: Location) -> str:
 
 def _decode(document: str | bytes) -> str:
     if len(document) > MAX_BYTES:
-        raise ManifestUnreadable(f"it is larger than {MAX_BYTES} bytes")
+        raise ManifestUnreadableError(f"it is larger than {MAX_BYTES} bytes")
     if isinstance(document, str):
         return document.removeprefix("\ufeff")
     try:
         return document.decode("utf-8-sig")
     except UnicodeDecodeError:
-        raise ManifestUnreadable("it is not UTF-8 text") from None
+        raise ManifestUnreadableError("it is not UTF-8 text") from None
 
 
 def _parse(text: str) -> object:
     if not text.strip():
-        raise ManifestUnreadable("it is empty")
+        raise ManifestUnreadableError("it is empty")
     try:
         return json.loads(text, object_pairs_hook=_mapping_of)
     except json.JSONDecodeError as error:
-        no_json = ManifestUnreadable("no valid JSON", line=error.lineno, column=error.colno)
+        no_json = ManifestUnreadableError("no valid JSON", line=error.lineno, column=error.colno)
     except ValueError:
         # Python refuses to read integers of thousands of digits.
-        raise ManifestUnreadable("a number has too many digits") from None
+        raise ManifestUnreadableError("a number has too many digits") from None
     except RecursionError:
         raise _too_deep() from None
     return _parse_yaml(text, no_json)
 
 
-def _parse_yaml(text: str, no_json: ManifestUnreadable) -> object:
+def _parse_yaml(text: str, no_json: ManifestUnreadableError) -> object:
     from geoingest.model.strict_yaml import read_yaml
 
     try:
-        return read_yaml(text)
-    except ManifestUnreadable:
+        return read_yaml(text, max_nodes=2 * MAX_VALUES)
+    except ManifestUnreadableError:
         # A text that opens as JSON was meant as JSON: the complaint about YAML would mislead.
         if text.lstrip().startswith(("{", "[")):
             raise no_json from None
@@ -126,15 +126,15 @@ def _parse_yaml(text: str, no_json: ManifestUnreadable) -> object:
         raise _too_deep() from None
 
 
-def _too_deep() -> ManifestUnreadable:
-    return ManifestUnreadable(f"it is nested more than {MAX_DEPTH} levels deep")
+def _too_deep() -> ManifestUnreadableError:
+    return ManifestUnreadableError(f"it is nested more than {MAX_DEPTH} levels deep")
 
 
 def _mapping_of(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     mapping: dict[str, Any] = {}
     for key, value in pairs:
         if key in mapping:
-            raise ManifestUnreadable(f"the key {shown(key)} is given twice")
+            raise ManifestUnreadableError(f"the key {shown(key)} is given twice")
         mapping[key] = value
     return mapping
 
@@ -150,7 +150,7 @@ class _PlainCopy:
         self._values += 1
         # Aliases share values, so a small text may stand for an endless document.
         if self._values > MAX_VALUES:
-            raise ManifestUnreadable(f"it holds more than {MAX_VALUES} values")
+            raise ManifestUnreadableError("it holds too many values")
         if len(at) > MAX_DEPTH:
             raise _too_deep()
         if isinstance(value, Mapping):

@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic.alias_generators import to_camel
 
 from geoingest.errors import Problem
-from geoingest.errors.manifest import ManifestInvalid
+from geoingest.errors.manifest import ManifestInvalidError
 from geoingest.model.consistency import consistency_problems
 from geoingest.model.document import read_document, shown
 from geoingest.model.door import DoorModel, Name
@@ -108,7 +108,7 @@ def parse_ingest(
     Args: document: JSON or YAML text, or an already parsed mapping; anything with an `apiVersion` or a
         `kind` is a resource in camelCase, everything else a manifest in snake_case.
 
-    Raises: ManifestUnreadable: no JSON, no YAML; ManifestInvalid: with every problem and its path.
+    Raises: ManifestUnreadableError: no JSON, no YAML; ManifestInvalidError: with every problem and its path.
     """
     plain = read_document(document)
     if isinstance(plain.value, dict) and not plain.value.keys().isdisjoint({"apiVersion", "kind"}):
@@ -160,18 +160,20 @@ def _validated(
     model: type[_ModelT], plain: PlainDocument, spelling: Spelling, landing_bucket: str | None
 ) -> _ModelT:
     if not isinstance(plain.value, dict):
-        raise ManifestInvalid([Problem(path="", message=f"got {shown(plain.value)}, expected a mapping")])
+        raise ManifestInvalidError(
+            [Problem(path="", message=f"got {shown(plain.value)}, expected a mapping")]
+        )
     context = {"landing_bucket": landing_bucket}
     in_camel = spelling == "camel"
     try:
         valid = model.model_validate(plain.value, context=context, by_alias=in_camel, by_name=not in_camel)
     except ValidationError as error:
         fields = problems_of(error, model, spelling)
-        raise ManifestInvalid(
+        raise ManifestInvalidError(
             _each_path_once(plain.problems, fields, _between_fields(plain, spelling))
         ) from None
     if plain.problems:
-        raise ManifestInvalid(plain.problems)
+        raise ManifestInvalidError(plain.problems)
     return valid
 
 

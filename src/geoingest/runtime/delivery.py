@@ -156,6 +156,8 @@ def _work_dir(path: Path) -> Iterator[Path]:
     except OSError as error:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS):
             raise
-        raise StoreUnavailableError(where="scratch space", reason=error.strerror or "input/output error") from error
+        raise StoreUnavailableError(
+            where="scratch space", reason=error.strerror or "input/output error"
+        ) from error
     finally:
         shutil.rmtree(path, ignore_errors=True)

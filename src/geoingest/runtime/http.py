@@ -13,7 +13,7 @@ from contextlib import ExitStack
 from functools import cache
 from typing import TYPE_CHECKING
 
-from geoingest.errors.delivery import EventMalformed, EventTooLarge
+from geoingest.errors.delivery import EventMalformedError, EventTooLargeError
 from geoingest.events import from_headers, to_body, to_headers
 from geoingest.runtime.delivery import deliver
 from geoingest.runtime.platform import Platform, open_platform
@@ -34,8 +34,8 @@ def serve_stage(stage: Stage) -> Callable[[Request], Answer]:
         if request.method in ("GET", "HEAD"):
             return b"", 200, {}
         try:
-            event = from_headers(request.headers, request.get_data())
-        except (EventMalformed, EventTooLarge) as error:
+            event = from_headers(dict(request.headers), request.get_data())
+        except (EventMalformedError, EventTooLargeError) as error:
             return str(error).encode(), MALFORMED, {"content-type": "text/plain; charset=utf-8"}
         reply = deliver(event, stage, _platform())
         if reply.event is None:

@@ -10,11 +10,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from importlib import import_module
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from geoingest import __version__
 from geoingest.engines import open_space
 from geoingest.engines.port import Space
+from geoingest.events import Summary
 from geoingest.model.run import Run
 from geoingest.stores.ledger.documents import Document, Documents
 from geoingest.stores.objects.port import ObjectStore
@@ -58,9 +61,14 @@ class StageResult:
     """
 
     facts: dict[str, Any]
-    summary: dict[str, str | int | float | bool | None] = field(default_factory=dict)
+    summary: Summary = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
     commit: Callable[[Documents, datetime], Document] | None = None
+
+
+def library_versions(*names: str) -> dict[str, str]:
+    """The versions of what can change a stage's result for the same input, geoingest itself among them."""
+    return {"geoingest": __version__} | {name: version(name) for name in names}
 
 
 LaneFunction = Callable[[Task], StageResult]

@@ -2,16 +2,19 @@
 
 import json
 from collections import UserDict
+from contextlib import suppress
 from datetime import UTC, datetime
 
 import pytest
 import yaml
-from geoingest.errors import Problem
-from geoingest.errors.manifest import ManifestUnreadable
-from geoingest.model.document import MAX_BYTES, one_of, path_of, read_document, shown
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from geoingest.errors import Problem
+from geoingest.errors.manifest import ManifestUnreadableError
+from geoingest.model.document import MAX_BYTES, one_of, path_of, read_document, shown
+
+NO_JSON_TAG = "a YAML tag beyond what JSON can say at line 1, column 4"
 SAFE_TEXT = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=20)
 JSON_VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | SAFE_TEXT,
@@ -47,19 +50,15 @@ def test_yaml_with_every_type_spelt_out_gives_the_values_back(value):
 @settings(deadline=None)
 @given(st.text(max_size=200) | st.binary(max_size=200))
 def test_any_text_is_a_document_or_unreadable(text):
-    try:
+    with suppress(ManifestUnreadableError):
         read_document(text)
-    except ManifestUnreadable as error:
-        assert error.code == "MANIFEST_UNREADABLE"
 
 
 @settings(deadline=None)
 @given(st.text(st.sampled_from("[]{}:,-&*!|>'\"#%@` \n\tab01.?<~"), max_size=60))
 def test_any_punctuation_is_a_document_or_unreadable(text):
-    try:
+    with suppress(ManifestUnreadableError):
         read_document(text)
-    except ManifestUnreadable as error:
-        assert error.code == "MANIFEST_UNREADABLE"
 
 
 @pytest.mark.parametrize(
@@ -100,25 +99,36 @@ def test_yaml_scalars_mean_what_json_could_say(scalar, expected):
         pytest.param("a: 1\nb: [", "no valid YAML at line 2, column 5", id="broken YAML"),
         pytest.param("a: 1\n---\na: 2", "no valid YAML at line 2, column 1", id="two YAML documents"),
         pytest.param('{"a": 1, "a": 1}', "the key 'a' is given twice", id="repeated JSON key"),
-        pytest.param("a: 1\nb:\n  c: 1\n  c: 2", "the key 'c' is given twice at line 4, column 3", id="repeated YAML key"),
+        pytest.param(
+            "a: 1\nb:\n  c: 1\n  c: 2",
+            "the key 'c' is given twice at line 4, column 3",
+            id="repeated YAML key",
+        ),
         pytest.param("1: a", "a key is no string at line 1, column 1", id="integer key"),
         pytest.param("? [a]\n: b", "a key is no string at line 1, column 3", id="list as key"),
-        pytest.param("a: !!python/object/apply:os.system [id]", "a YAML tag beyond what JSON can say at line 1, column 4", id="Python object"),
-        pytest.param("a: !!timestamp 2024-01-01", "a YAML tag beyond what JSON can say at line 1, column 4", id="timestamp tag"),
-        pytest.param("a: !!binary aGk=", "a YAML tag beyond what JSON can say at line 1, column 4", id="binary tag"),
+        pytest.param("a: !!python/object/apply:os.system [id]", NO_JSON_TAG, id="Python object"),
+        pytest.param("a: !!timestamp 2024-01-01", NO_JSON_TAG, id="timestamp tag"),
+        pytest.param("a: !!binary aGk=", NO_JSON_TAG, id="binary tag"),
         pytest.param("a: !!int ''", "'' is no int at line 1, column 4", id="empty integer"),
         pytest.param("a: &a [*a]", "no valid YAML at line 1, column 4", id="a list in itself"),
         pytest.param(f"[{'9' * 5000}]", "a number has too many digits", id="huge JSON integer"),
-        pytest.param(f"a: {'9' * 5000}", "a number has too many digits at line 1, column 4", id="huge YAML integer"),
+        pytest.param(
+            f"a: {'9' * 5000}", "a number has too many digits at line 1, column 4", id="huge YAML integer"
+        ),
         pytest.param("[" * 34 + "]" * 34, "it is nested more than 32 levels deep", id="deep JSON"),
         pytest.param("[" * 100_000, "it is nested more than 32 levels deep", id="JSON beyond the stack"),
-        pytest.param("a: " + "[" * 100_000, "it is nested more than 32 levels deep", id="YAML beyond the stack"),
+        pytest.param(
+            "a: " + "[" * 100_000, "it is nested more than 32 levels deep", id="YAML beyond the stack"
+        ),
         pytest.param(" " * MAX_BYTES + "1", "it is larger than 1048576 bytes", id="large"),
-        pytest.param(str([0] * 50_000), "it holds more than 50000 values", id="many values"),
+        pytest.param(
+            "- a\n" * 50_000, "it holds too many values at line 40001, column 1", id="many YAML values"
+        ),
+        pytest.param(str([0] * 20_000), "it holds too many values", id="many values"),
     ],
-)  # fmt: skip
+)
 def test_unreadable_documents_are_refused_with_the_place(text, message):
-    with pytest.raises(ManifestUnreadable) as refused:
+    with pytest.raises(ManifestUnreadableError) as refused:
         read_document(text)
     assert refused.value.message == f"the manifest cannot be read: {message}"
 
@@ -130,7 +140,7 @@ def test_an_alias_repeats_its_anchor():
 def test_aliases_that_grow_without_end_are_refused():
     lines = ["a0: &a0 [x, x, x, x, x, x, x, x, x]"]
     lines += [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]" for n in range(1, 20)]
-    with pytest.raises(ManifestUnreadable, match="more than 50000 values"):
+    with pytest.raises(ManifestUnreadableError, match="too many values"):
         read_document("\n".join(lines))
 
 

@@ -9,7 +9,6 @@ import sys
 from datetime import UTC, datetime
 
 import pytest
-from ledgers import open_ledger, registered_run
 
 from geoingest.model.asset import AssetKind
 from geoingest.model.run import RunError, RunStatus
@@ -21,13 +20,17 @@ from geoingest.stores.ledger.runs import claim_stage, end_run, get_run, release_
 from geoingest.stores.objects.directory import DirectoryObjects
 from geoingest_operator.finish import finish_run, take_dead_letter
 from geoingest_operator.janitor import Swept, sweep
+from ledgers import open_ledger, registered_run
 
 
 @pytest.fixture
 def platform(tmp_path):
     documents = open_ledger(tmp_path / "ledger" / "ledger.sqlite")
     yield Platform(
-        settings=Settings(home=tmp_path), documents=documents, objects=DirectoryObjects(tmp_path), holder="test"
+        settings=Settings(home=tmp_path),
+        documents=documents,
+        objects=DirectoryObjects(tmp_path),
+        holder="test",
     )
     documents.close()
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 import pytest
-from ledgers import planned_run
 
 from geoingest.events import next_event
 from geoingest.runtime.broker import LocalBroker, RetryPolicy
 from geoingest.runtime.delivery import Reply
+from ledgers import planned_run
 
 POLICY = RetryPolicy(retries=3, backoff_s=0.001)
 

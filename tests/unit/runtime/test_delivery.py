@@ -8,9 +8,8 @@ import time
 from dataclasses import replace
 
 import pytest
-import stages
-from ledgers import open_ledger, planned_run, registered_run
 
+import stages
 from geoingest.errors.run import RunCanceledError
 from geoingest.events import DATASET_LOADED, RUN_FAILED
 from geoingest.model.run import RunError, RunStatus, StageStatus
@@ -19,6 +18,7 @@ from geoingest.runtime.platform import Platform
 from geoingest.settings import Settings
 from geoingest.stores.ledger.runs import claim_stage, end_run, get_run, register_run
 from geoingest.stores.objects.directory import DirectoryObjects
+from ledgers import open_ledger, planned_run, registered_run
 
 
 @pytest.fixture(autouse=True)
@@ -49,7 +49,11 @@ def test_a_stage_that_succeeds_answers_with_the_next_event_and_keeps_its_facts(p
     reply = deliver(planned.event, stages.stage("succeed"), platform)
     assert (reply.status, reply.event.type, reply.event.data.summary) == (200, DATASET_LOADED, {"rows": 3})
     run = state(platform, planned)
-    assert (run.stages["load"].status, run.stages["load"].result, run.warnings) == (StageStatus.DONE, {"rows": 3}, ("mind",))
+    assert (run.stages["load"].status, run.stages["load"].result, run.warnings) == (
+        StageStatus.DONE,
+        {"rows": 3},
+        ("mind",),
+    )
 
 
 def test_a_redelivered_event_gets_the_recorded_answer_and_does_nothing_twice(platform, planned):
@@ -60,7 +64,11 @@ def test_a_redelivered_event_gets_the_recorded_answer_and_does_nothing_twice(pla
 
 def test_a_permanent_error_ends_the_run_and_is_answered_not_retried(platform, planned):
     reply = deliver(planned.event, stages.stage("refuse"), platform)
-    assert (reply.status, reply.event.type, reply.event.data.summary["code"]) == (200, RUN_FAILED, "TEST_BROKEN")
+    assert (reply.status, reply.event.type, reply.event.data.summary["code"]) == (
+        200,
+        RUN_FAILED,
+        "TEST_BROKEN",
+    )
     run = state(platform, planned)
     assert run.status is RunStatus.FAILURE
     assert run.error == RunError(code="TEST_BROKEN", message="a.gpkg: broken", hint="mend it", stage="load")
@@ -85,7 +93,9 @@ def test_a_defect_is_500_and_its_words_stay_in_the_log(platform, planned, caplog
 @pytest.mark.parametrize(
     "change",
     [
-        pytest.param(lambda e: replace(e, data=e.data.model_copy(update={"token": "guess"})), id="wrong token"),
+        pytest.param(
+            lambda e: replace(e, data=e.data.model_copy(update={"token": "guess"})), id="wrong token"
+        ),
     ],
 )
 def test_an_event_that_does_not_fit_its_run_is_acknowledged_without_effect(platform, planned, change):
@@ -116,7 +126,9 @@ def test_a_stage_in_other_hands_is_409_and_is_taken_over_when_they_fall_silent(p
 
 def test_delivered_twice_at_once_the_stage_runs_once(platform, planned):
     replies: list[Reply] = []
-    first = threading.Thread(target=lambda: replies.append(deliver(planned.event, stages.stage("wait"), platform)))
+    first = threading.Thread(
+        target=lambda: replies.append(deliver(planned.event, stages.stage("wait"), platform))
+    )
     first.start()
     stages.started.wait(10)
     assert deliver(planned.event, stages.stage("wait"), platform) == Reply(status=409)
@@ -127,7 +139,9 @@ def test_delivered_twice_at_once_the_stage_runs_once(platform, planned):
 
 def test_the_heartbeat_keeps_a_claim_that_outlives_its_lease(platform, planned):
     replies: list[Reply] = []
-    first = threading.Thread(target=lambda: replies.append(deliver(planned.event, stages.stage("wait"), platform)))
+    first = threading.Thread(
+        target=lambda: replies.append(deliver(planned.event, stages.stage("wait"), platform))
+    )
     first.start()
     stages.started.wait(10)
     time.sleep(platform.settings.lease_s * 2)
@@ -139,7 +153,9 @@ def test_the_heartbeat_keeps_a_claim_that_outlives_its_lease(platform, planned):
 
 def test_a_run_canceled_while_a_stage_works_stays_canceled_and_leaves_no_work_folder(platform, planned):
     replies: list[Reply] = []
-    work = threading.Thread(target=lambda: replies.append(deliver(planned.event, stages.stage("wait"), platform)))
+    work = threading.Thread(
+        target=lambda: replies.append(deliver(planned.event, stages.stage("wait"), platform))
+    )
     work.start()
     stages.started.wait(10)
     error = RunError.model_validate(RunCanceledError(run_id=planned.run.run_id).as_dict())

@@ -5,7 +5,6 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from ledgers import NOW, open_ledger, registered_run
 
 from geoingest.errors.run import DatasetKindDiffersError
 from geoingest.model.asset import AssetKind, AssetStatus
@@ -17,6 +16,7 @@ from geoingest.stores.ledger.assets import (
     previous_asset,
     remove_pending,
 )
+from ledgers import NOW, open_ledger, registered_run
 
 
 @pytest.fixture
@@ -60,7 +60,9 @@ def test_concurrent_runs_of_one_dataset_get_consecutive_versions(documents, tmp_
 
 def test_a_dataset_keeps_its_kind(documents, tmp_path):
     claim(documents, registered_run(documents, tmp_path, uid="u1").run)
-    with pytest.raises(DatasetKindDiffersError, match="holds spatial assets, this run would add a tabular one"):
+    with pytest.raises(
+        DatasetKindDiffersError, match="holds spatial assets, this run would add a tabular one"
+    ):
         claim(documents, registered_run(documents, tmp_path, uid="u2").run, AssetKind.TABULAR)
 
 
@@ -76,7 +78,9 @@ def test_a_commit_shows_asset_lineage_dataset_manifest_and_activity_together(doc
     [dataset] = documents.find("datasets", {})
     assert (dataset["latest_version"], dataset["kind"]) == (1, "spatial")
     assert documents.find("manifests", {})[0]["status"] == "success"
-    assert [a["details"]["version"] for a in documents.find("activity_logs", {"action": "run_success"})] == [1]
+    assert [a["details"]["version"] for a in documents.find("activity_logs", {"action": "run_success"})] == [
+        1
+    ]
 
 
 def test_an_older_version_committed_late_does_not_become_the_latest(documents, tmp_path):

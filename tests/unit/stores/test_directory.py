@@ -8,7 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from geoingest.errors.run import ObjectKeyInvalidError, SourceChangedError, SourceNotFoundError, StoreUnavailableError
+from geoingest.errors.run import (
+    ObjectKeyInvalidError,
+    SourceChangedError,
+    SourceNotFoundError,
+    StoreUnavailableError,
+)
 from geoingest.stores.objects.directory import DirectoryObjects
 
 

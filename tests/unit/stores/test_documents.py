@@ -6,12 +6,12 @@ import threading
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from ledgers import open_ledger
 
 from geoingest.errors.run import LedgerUnavailableError
 from geoingest.stores.ledger.documents import DuplicateError
 from geoingest.stores.ledger.migrations import apply_migrations
 from geoingest.stores.ledger.sqlite import SqliteDocuments
+from ledgers import open_ledger
 
 T0 = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -122,7 +122,9 @@ def test_of_many_threads_and_connections_one_wins_each_unique_insert(documents, 
     def insert_all(ledger):
         won.extend(number for number in range(30) if ledger.insert_new("assets", asset(number)))
 
-    threads = [threading.Thread(target=insert_all, args=(ledger,)) for ledger in (documents, documents, *others)]
+    threads = [
+        threading.Thread(target=insert_all, args=(ledger,)) for ledger in (documents, documents, *others)
+    ]
     for thread in threads:
         thread.start()
     for thread in threads:

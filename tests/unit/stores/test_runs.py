@@ -7,7 +7,6 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from ledgers import open_ledger, registered_run
 
 from geoingest.model.run import RunError, RunStatus, StageStatus
 from geoingest.stores.ledger.runs import (
@@ -22,6 +21,7 @@ from geoingest.stores.ledger.runs import (
     release_claim,
     renew_claim,
 )
+from ledgers import open_ledger, registered_run
 
 ERROR = RunError(code="X", message="m")
 
@@ -139,7 +139,13 @@ def test_a_commit_that_fails_leaves_the_stage_unfinished(documents, run):
     assert get_run(documents, run.run_id).stages["load"].status is StageStatus.RUNNING
 
 
-ACTS = st.lists(st.tuples(st.sampled_from(["claim", "expire", "renew", "finish", "fail", "release", "cancel"]), st.integers(0, 2)), max_size=30)
+ACTS = st.lists(
+    st.tuples(
+        st.sampled_from(["claim", "expire", "renew", "finish", "fail", "release", "cancel"]),
+        st.integers(0, 2),
+    ),
+    max_size=30,
+)
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -159,7 +165,9 @@ def test_whatever_three_holders_do_in_whatever_order_a_stage_ends_at_most_once(t
         elif act == "cancel":
             ends += end_run(documents, run, status=RunStatus.CANCELED, error=ERROR)
         elif holder in held:
-            ours = before.status is RunStatus.RUNNING and before.stages["load"].claim_id == held[holder].claim_id
+            ours = (
+                before.status is RunStatus.RUNNING and before.stages["load"].claim_id == held[holder].claim_id
+            )
             ours = ours and before.stages["load"].status is StageStatus.RUNNING
             if act == "renew":
                 assert renew_claim(documents, held[holder], lease_s=60) is ours

@@ -28,7 +28,9 @@ def promote(column: pa.Array) -> tuple[pa.Array, int]:
     if rows.size == 0:
         return column, 0
     points = np.bincount(found.row, found.count, minlength=found.rows)
-    values = [_promoted(column[int(row)].as_py(), int(found.types[row]), empty=points[row] == 0) for row in rows]
+    values = [
+        _promoted(column[int(row)].as_py(), int(found.types[row]), empty=points[row] == 0) for row in rows
+    ]
     return with_rows(column, rows, values), int(rows.size)
 
 

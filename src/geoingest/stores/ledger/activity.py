@@ -15,7 +15,12 @@ NAMESPACE = uuid.UUID("6c0f5f2b-6f43-4d54-9f0e-5b6f0b1d5a10")
 
 
 def record_activity(
-    documents: Documents, *, user: str, action: str, resource: tuple[str, str], details: dict[str, Any] | None = None
+    documents: Documents,
+    *,
+    user: str,
+    action: str,
+    resource: tuple[str, str],
+    details: dict[str, Any] | None = None,
 ) -> bool:
     """True when the act was written now; False when it was there. `resource` is (type, id)."""
     resource_type, resource_id = resource

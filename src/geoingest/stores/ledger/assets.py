@@ -24,7 +24,9 @@ from geoingest.stores.ledger.documents import Documents
 CLAIM_TRIES = 1000
 
 
-def claim_version(documents: Documents, run: Run, *, kind: AssetKind, file_format: str, extension: str) -> Asset:
+def claim_version(
+    documents: Documents, run: Run, *, kind: AssetKind, file_format: str, extension: str
+) -> Asset:
     """The run's pending asset: the one it claimed before, or a new one with the dataset's next version.
 
     Raises: DatasetKindDiffersError: the dataset holds assets of another kind.
@@ -57,7 +59,11 @@ def claim_version(documents: Documents, run: Run, *, kind: AssetKind, file_forma
 
 def previous_asset(documents: Documents, asset: Asset) -> Asset | None:
     """The latest available version of the dataset before `asset`; null for a first one."""
-    earlier = {"dataset_id": asset.dataset_id, "status": AssetStatus.AVAILABLE, "version": {"$lt": asset.version}}
+    earlier = {
+        "dataset_id": asset.dataset_id,
+        "status": AssetStatus.AVAILABLE,
+        "version": {"$lt": asset.version},
+    }
     found = documents.find(ASSETS.name, earlier, sort=[("version", -1)], limit=1)
     return Asset.model_validate(found[0]) if found else None
 
@@ -92,7 +98,9 @@ def commit_asset(
 def pending_assets(documents: Documents, *, run_id: str | None = None) -> list[Asset]:
     """Every version that is claimed but not available, of one run or of all."""
     of_run = {} if run_id is None else {"run_id": run_id}
-    return [Asset.model_validate(a) for a in documents.find(ASSETS.name, {"status": AssetStatus.PENDING} | of_run)]
+    return [
+        Asset.model_validate(a) for a in documents.find(ASSETS.name, {"status": AssetStatus.PENDING} | of_run)
+    ]
 
 
 def remove_pending(documents: Documents, asset: Asset) -> None:

@@ -31,7 +31,9 @@ class Documents(Protocol):
     def insert_new(self, collection: str, document: Document) -> bool:
         """True when the document was stored, False when a unique index already holds such a one."""
 
-    def find(self, collection: str, where: Filter, *, sort: Sort = (), limit: int | None = None) -> list[Document]:
+    def find(
+        self, collection: str, where: Filter, *, sort: Sort = (), limit: int | None = None
+    ) -> list[Document]:
         """The matching documents in `sort` order; without one, in no promised order."""
 
     def update(self, collection: str, where: Filter, values: Mapping[str, Any]) -> int:

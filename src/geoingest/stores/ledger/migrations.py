@@ -35,5 +35,7 @@ def apply_migrations(documents: Documents) -> list[int]:
     for step in pending:
         step.apply(documents)
         applied_at = datetime.now(UTC)
-        documents.insert_new(MIGRATIONS.name, {"number": step.number, "title": step.title, "applied_at": applied_at})
+        documents.insert_new(
+            MIGRATIONS.name, {"number": step.number, "title": step.title, "applied_at": applied_at}
+        )
     return [step.number for step in pending]

@@ -32,7 +32,8 @@ class Claim:
 class Refusal:
     """Why a stage was not claimed.
 
-    `done`: it ended before, `reply` is the event that was answered then, as JSON text. `busy`: a live holder works on it.
+    `done`: it ended before, `reply` is the event that was answered then, as JSON text. `busy`: a live holder
+    works on it.
     `ignored`: no such run, another token, a stage out of order, or a run that is over.
     """
 
@@ -47,7 +48,10 @@ def register_run(documents: Documents, *, run: Run, manifest: ManifestRecord, da
         documents.insert_new(MANIFESTS.name, manifest.model_dump())
         if documents.insert_new(RUNS.name, run.model_dump()):
             record_activity(
-                documents, user=run.operator, action="create_manifest", resource=("manifest", manifest.manifest_id)
+                documents,
+                user=run.operator,
+                action="create_manifest",
+                resource=("manifest", manifest.manifest_id),
             )
             record_activity(documents, user=run.operator, action="run_started", resource=("run", run.run_id))
             return run
@@ -129,7 +133,7 @@ def release_claim(documents: Documents, claim: Claim, error: RunError) -> None:
     documents.update(RUNS.name, _held(claim), values)
 
 
-def finish_stage(  # noqa: PLR0913  a stage's outcome has this many parts
+def finish_stage(
     documents: Documents,
     claim: Claim,
     *,
@@ -176,7 +180,12 @@ def end_run(documents: Documents, run: Run, *, status: RunStatus, error: RunErro
 
 
 def _end_run(documents: Documents, run: Run, status: RunStatus, error: RunError, now: datetime) -> None:
-    values = {"status": status, "error": error.model_dump(mode="json"), "completed_at": now, "updated_at": now}
+    values = {
+        "status": status,
+        "error": error.model_dump(mode="json"),
+        "completed_at": now,
+        "updated_at": now,
+    }
     documents.update(RUNS.name, {"run_id": run.run_id, "status": RunStatus.RUNNING}, values)
     documents.update(MANIFESTS.name, {"manifest_id": run.manifest_id}, values)
     details = {"code": error.code, "message": error.message, "stage": error.stage}

@@ -59,7 +59,9 @@ class SqliteDocuments:
         with self._translated():
             return self._execute(statement, key, _encode(document)).rowcount == 1
 
-    def find(self, collection: str, where: Filter, *, sort: Sort = (), limit: int | None = None) -> list[Document]:
+    def find(
+        self, collection: str, where: Filter, *, sort: Sort = (), limit: int | None = None
+    ) -> list[Document]:
         """The matching documents in `sort` order; without one, in no promised order."""
         condition, values = _condition(where)
         order = ", ".join(f"{_path(field)} {'ASC' if way > 0 else 'DESC'}" for field, way in sort)

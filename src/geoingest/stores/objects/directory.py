@@ -15,7 +15,12 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
-from geoingest.errors.run import ObjectKeyInvalidError, SourceChangedError, SourceNotFoundError, StoreUnavailableError
+from geoingest.errors.run import (
+    ObjectKeyInvalidError,
+    SourceChangedError,
+    SourceNotFoundError,
+    StoreUnavailableError,
+)
 from geoingest.stores.objects.port import ObjectInfo
 
 # Names of files that are being written: never listed, removed by the janitor once they are old.
@@ -126,7 +131,7 @@ def _rename(source: Path, target: Path) -> None:
     for _ in range(100):
         target.parent.mkdir(parents=True, exist_ok=True)
         try:
-            os.replace(source, target)
+            source.replace(target)
         except FileNotFoundError:
             if not source.exists():
                 return
@@ -158,4 +163,6 @@ def _translated(where: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise StoreUnavailableError(where=where.name, reason=error.strerror or "input/output error") from error
+        raise StoreUnavailableError(
+            where=where.name, reason=error.strerror or "input/output error"
+        ) from error

@@ -1,0 +1,155 @@
+"""A run that is killed at any moment leaves nothing that the next run does not clear away.
+
+`GEOINGEST_KILLS=500` kills that many times instead of 25; the moments are drawn from a fixed seed.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import time
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pytest
+import shapely
+
+from e2e.command import geoingest_process, ingested, start
+from e2e.home import assert_at_rest, documents, recorded
+from sources import write_sample, write_vector
+
+KILLS = int(os.environ.get("GEOINGEST_KILLS", "25"))
+STAGES = ("load", "transform", "export")
+
+
+@pytest.fixture(scope="module")
+def parcels(tmp_path_factory) -> Path:
+    """60,000 polygons, some of which cross themselves, so that every step has work."""
+    side = 245
+    x, y = (axis.ravel() / 100 for axis in np.meshgrid(np.arange(side), np.arange(side)))
+    boxes = shapely.box(x, y, x + 0.009, y + 0.009)[:60_000]
+    bow_tie = np.array([[0, 0], [1, 1], [1, 0], [0, 1], [0, 0]]) * 0.009
+    boxes[::1000] = shapely.polygons(
+        [bow_tie + (west, south) for west, south in zip(x[:60_000:1000], y[:60_000:1000])]
+    )
+    table = pa.table(
+        {
+            "id": np.arange(60_000),
+            "name": [f"parcel {n}" for n in range(60_000)],
+            "geometry": shapely.to_wkb(boxes),
+        }
+    )
+    return write_vector(
+        tmp_path_factory.mktemp("in") / "parcels.gpkg", table, driver="GPKG", geometry_type="Polygon"
+    )
+
+
+@pytest.fixture(scope="module")
+def places(tmp_path_factory) -> Path:
+    return write_sample("geojson", tmp_path_factory.mktemp("places"))
+
+
+def moment_of(home: Path, known: set[str]) -> str:
+    """How far the run that is not among `known` came."""
+    runs = (
+        [run for run in documents(home, "runs") if run["run_id"] not in known]
+        if (home / "ledger").exists()
+        else []
+    )
+    if not runs:
+        return "before the run was recorded"
+    [run] = runs
+    if run["status"] != "running":
+        return "after the run"
+    name = next(stage for stage in STAGES if run["stages"][stage]["status"] != "done")
+    if name == "export" and documents_pending(home):
+        return "export, version claimed"
+    return name
+
+
+def documents_pending(home: Path) -> bool:
+    return any(asset["status"] == "pending" for asset in documents(home, "assets"))
+
+
+def wait_for(home: Path, stage: str, known: set[str]) -> None:
+    """Return once the new run has begun `stage`."""
+    for _ in range(4000):
+        runs = [run for run in documents(home, "runs") if run["run_id"] not in known]
+        if any(run["stages"][stage]["status"] != "waiting" for run in runs):
+            return
+        time.sleep(0.005)
+    pytest.fail(f"{stage} never began")
+
+
+def kill_one(home: Path, source: Path, *, part: str, after_s: float, known: set[str]) -> None:
+    """Start a run of `source` and kill its process `after_s` seconds into `part`: the start, or a stage."""
+    process = start("run", source, "--dataset-id", "parcels", "--home", home, "--json")
+    if part != "start":
+        wait_for(home, part, known)
+    time.sleep(after_s)
+    process.kill()
+    process.communicate()
+
+
+def test_a_run_killed_at_any_moment_leaves_nothing_behind(parcels, places, tmp_path):
+    home = tmp_path / "home"
+    whole = geoingest_process("run", parcels, "--dataset-id", "parcels", "--home", home, "--json").document
+    seconds = {"start": whole["seconds"] - sum(whole["stages"].values()) + 0.2} | whole["stages"]
+    moments: Counter[str] = Counter()
+    draw = random.Random(20240229)
+    for number in range(KILLS):
+        known = {run["run_id"] for run in documents(home, "runs")}
+        part = list(seconds)[number % len(seconds)]
+        kill_one(home, parcels, part=part, after_s=seconds[part] * draw.random() * 1.1, known=known)
+        moment = moment_of(home, known)
+        moments[moment] += 1
+        before = recorded(home)
+
+        assert ingested(home, places, "--dataset-id", "places")["version"] == number + 1
+        assert_at_rest(home)
+        assert before.items() <= recorded(home).items()
+        if moment != "after the run":
+            fates = [
+                run
+                for run in documents(home, "runs")
+                if run["run_id"] not in known and run["dataset_id"] == "parcels"
+            ]
+            assert {(run["status"], run["error"]["code"]) for run in fates} <= {("failure", "RUN_ABANDONED")}
+
+    print(f"\n{KILLS} kills of a run of {whole['seconds']:.2f} s:", dict(moments))  # noqa: T201  what the run came to
+    assert moments.keys() >= {"before the run was recorded", *STAGES}
+    last = ingested(home, parcels, "--dataset-id", "parcels")
+    assert last["version"] == 2 + moments["after the run"]
+    hashes = {
+        asset["content_hash"] for asset in documents(home, "assets") if asset["dataset_id"] == "parcels"
+    }
+    assert hashes == {last["content_hash"]}
+
+
+def wait_until_recorded(home: Path) -> None:
+    for _ in range(1000):
+        if (home / "ledger" / "live").is_dir() and any((home / "scratch").glob("*")):
+            return
+        time.sleep(0.01)
+    pytest.fail("the run never began")
+
+
+@pytest.mark.parametrize("delay_s", [0.0, 0.3, 0.6, 0.9])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_run_is_canceled_and_cleans_up_itself(number, delay_s, parcels, tmp_path):
+    process = start("run", parcels, "--home", tmp_path, "--json")
+    wait_until_recorded(tmp_path)
+    time.sleep(delay_s)
+    process.send_signal(number)
+    stdout, stderr = process.communicate(timeout=60)
+    [run] = documents(tmp_path, "runs")
+    if process.returncode == 0:
+        pytest.skip("the run was over before the signal came")
+    assert "Traceback" not in stderr + stdout
+    assert (run["status"], run["error"]["code"]) == ("canceled", "RUN_CANCELED")
+    assert_at_rest(tmp_path)
+    assert recorded(tmp_path) == {}
+    assert "run_canceled" in {act["action"] for act in documents(tmp_path, "activity_logs")}
