@@ -22,7 +22,6 @@ from sources import ROWS, SAMPLES, Row, write_sample
 
 COUNTRIES = ROOT / "examples" / "countries" / "countries.geojson"
 # What the format has no word for is given on the command line.
-OPTIONS = {"topojson": ("--crs", "EPSG:4326")}
 # Columns that a format's own writer adds to the table.
 ADDED = {"topojson": {"id"}, "kml": {"id"}, "kmz": {"id"}, "gml": {"gml_id", "lowerCorner", "upperCorner"}}
 DRIVERS = {
@@ -79,7 +78,7 @@ def test_every_value_of_every_format_arrives(sample, tmp_path):
             "ignore", message="Value .* not successfully written", category=RuntimeWarning
         )
         source = write_sample(sample, tmp_path / "in")
-    report = ingested(tmp_path / "home", source, *OPTIONS.get(sample, ()))
+    report = ingested(tmp_path / "home", source)
 
     rows = rows_read_by_geopandas(report["path"])
     expected = [as_written(row, sample) for row in ROWS]

@@ -32,7 +32,8 @@ class Prepared:
     `features` and `null_geometries` are counts told by the file's own structure, null when it tells none;
     `layer` is the name of the one layer that the format allows, null where the driver lists them;
     `crs` is a CRS text that replaces what the driver says, null leaves it to the driver; `crs_unknown` means that the
-    file says its CRS is unknown; `types` are columns (by name) whose type was decided over the whole file.
+    file says its CRS is unknown; `crs_by_format` is the CRS that the format means when neither the file nor the manifest
+    names one; `types` are columns (by name) whose type was decided over the whole file.
     """
 
     path: Path
@@ -46,6 +47,7 @@ class Prepared:
     null_geometries: int | None = None
     crs: str | None = None
     crs_unknown: bool = False
+    crs_by_format: str | None = None
     types: dict[str, pa.DataType] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
     scratch: Scratch | None = None

@@ -1,7 +1,9 @@
 """TopoJSON made ready for GDAL: arcs and coordinates checked, integers that it would round or clamp written as text.
 
 GDAL reads the whole document into memory, and so does this. It makes an empty line of an arc that does not exist.
-Topologies name no CRS in the specification's own words, so none is assumed.
+TopoJSON 1.0 extends GeoJSON 1.0, whose coordinates are WGS 84 longitude and latitude, and has no words of its own for
+another CRS. Projected topologies exist all the same: a manifest can name theirs, and coordinates that cannot be degrees
+are refused where every layer's are checked.
 """
 
 from __future__ import annotations
@@ -41,7 +43,13 @@ def prepare_topojson(path: Path, *, name: str) -> Prepared:
     if texts:
         scratch = Scratch()
         path = _rewrite(topology, geometries, texts, scratch.path / path.name)
-    return Prepared(path=path, driver="TopoJSON", types=dict.fromkeys(texts, pa.string()), scratch=scratch)
+    return Prepared(
+        path=path,
+        driver="TopoJSON",
+        crs_by_format="EPSG:4326",
+        types=dict.fromkeys(texts, pa.string()),
+        scratch=scratch,
+    )
 
 
 def _geometries(objects: object) -> Iterator[Geometry]:

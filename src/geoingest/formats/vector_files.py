@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from geoingest.formats.sniff import Sniffed
     from geoingest.formats.source_columns import Columns
 
-Origin = Literal["data", "manifest"]
+Origin = Literal["data", "manifest", "format"]
 
 MAX_BATCH_ROWS = 65_536
 _BATCH_BYTES = 12 << 20
@@ -105,7 +105,9 @@ def _open(  # noqa: PLR0913 - see `open_layer`
     with layer_stream(prepared, chosen, name=name) as (meta, reader):
         schema = reader.schema
     found = _data_crs(prepared, meta, schema)
-    decided, crs_from, warnings = _decide_crs(found, crs, force=force_crs, layer=chosen, name=name)
+    decided, crs_from, warnings = _decide_crs(
+        found, crs, by_format=prepared.crs_by_format, force=force_crs, layer=chosen, name=name
+    )
     columns = columns_of(prepared, chosen, schema, name=name)
     return VectorLayer(
         name=name,
@@ -213,13 +215,15 @@ def _geometry_crs(meta: dict[str, object], schema: pa.Schema) -> str | None:
 
 
 def _decide_crs(
-    found: pyproj.CRS | None, given: str | None, *, force: bool, layer: str, name: str
+    found: pyproj.CRS | None, given: str | None, *, by_format: str | None, force: bool, layer: str, name: str
 ) -> tuple[pyproj.CRS, Origin, tuple[str, ...]]:
     wanted = resolve_crs(given) if given is not None else None
     if found is None:
-        if wanted is None:
-            raise CrsMissingError(name=name, layer=layer)
-        return wanted, "manifest", ()
+        if wanted is not None:
+            return wanted, "manifest", ()
+        if by_format is not None:
+            return resolve_crs(by_format), "format", ()
+        raise CrsMissingError(name=name, layer=layer)
     if wanted is None or same_crs(found, wanted):
         return found, "data", ()
     if force:

@@ -54,7 +54,7 @@ def open_sample(file_format: str, folder: Path) -> VectorLayer:
     if file_format.endswith(".zip"):
         (folder / "out").mkdir()
         path = unpack(path, folder / "out").path
-    return open_file(path, crs="EPSG:4326" if file_format == "topojson" else None)
+    return open_file(path)
 
 
 def names_in(folder: Path) -> list[str]:
@@ -153,7 +153,7 @@ class TestEveryFormat:
     def test_the_crs_is_found_and_says_where_from(self, file_format, tmp_path):
         layer = open_sample(file_format, tmp_path)
         assert pyproj.CRS.from_json(layer.crs).equals("EPSG:4326", ignore_axis_order=True)
-        assert layer.crs_from == ("manifest" if file_format == "topojson" else "data")
+        assert layer.crs_from == ("format" if file_format == "topojson" else "data")
 
     def test_batches_hold_no_more_rows_than_asked_for(self, tmp_path):
         layer = open_sample("gpkg", tmp_path)
@@ -751,9 +751,13 @@ class TestTopojson:
         with pytest.raises(SourceUnreadableError):
             open_file(self.write(tmp_path, geometry, arcs=arcs), crs="EPSG:4326")
 
-    def test_no_crs_is_assumed(self, tmp_path):
-        with pytest.raises(CrsMissingError):
-            open_file(self.write(tmp_path, {**POINT, "properties": {}}, arcs=[]))
+    def test_the_crs_is_the_one_of_geojson_unless_the_manifest_names_another(self, tmp_path):
+        path = self.write(tmp_path, {**POINT, "properties": {}}, arcs=[])
+        by_format, named = open_file(path), open_file(path, crs="EPSG:2056")
+        assert [(layer.crs_from, json.loads(layer.crs)["id"]["code"]) for layer in (by_format, named)] == [
+            ("format", 4326),
+            ("manifest", 2056),
+        ]
 
 
 class TestXml:
