@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from geoingest.errors.source import FormatMismatchError
+from geoingest.formats.filegdb import prepare_filegdb
 from geoingest.formats.geojson import prepare_geojson
 from geoingest.formats.kmz import unpack_kmz
 from geoingest.formats.prepared import Prepared, Scratch
@@ -74,11 +75,12 @@ def _geopackage(path: Path, _name: str) -> Prepared:
     return Prepared(path=path, driver="GPKG", options=(("IMMUTABLE", "YES"),))
 
 
-def _plain(driver: str) -> Callable[[Path, str], Prepared]:
-    def prepared(path: Path, _name: str) -> Prepared:
-        return Prepared(path=path, driver=driver)
+def _filegdb(path: Path, name: str) -> Prepared:
+    return prepare_filegdb(path, name=name)
 
-    return prepared
+
+def _flatgeobuf(path: Path, _name: str) -> Prepared:
+    return Prepared(path=path, driver="FlatGeobuf")
 
 
 _PREPARATIONS: dict[str, Callable[[Path, str], Prepared]] = {
@@ -86,8 +88,8 @@ _PREPARATIONS: dict[str, Callable[[Path, str], Prepared]] = {
     "geojsonseq": _geojsonseq,
     "topojson": _topojson,
     "geopackage": _geopackage,
-    "flatgeobuf": _plain("FlatGeobuf"),
-    "filegdb": _plain("OpenFileGDB"),
+    "flatgeobuf": _flatgeobuf,
+    "filegdb": _filegdb,
     "kml": _kml,
     "kmz": _kmz,
     "gml": _gml,

@@ -14,19 +14,20 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from geoingest.errors.source import SourceUnreadableError
-from geoingest.formats.dbf import decide_encoding, read_dbf
+from geoingest.errors.source import CrsUnknownError, SourceUnreadableError
+from geoingest.formats.crs import resolve_crs
+from geoingest.formats.dbf import Dbf, Encoding, decide_encoding, read_dbf
 from geoingest.formats.prepared import Prepared, Scratch
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from geoingest.formats.dbf import Dbf, Encoding
 
 _HEADER_BYTES = 100
 # Record number, length, and shape type: the least that a record has.
 _RECORD_BYTES = 12
+_PRJ_BYTES = 1 << 16
 _PARTS = (".shx", ".dbf", ".prj", ".cpg")
 
 
@@ -54,13 +55,18 @@ def prepare_shapefile(path: Path, *, encoding: str | None, name: str) -> Prepare
         raise SourceUnreadableError(name=name, reason=reason)
     text = decide_encoding(dbf, cpg=_cpg(parts), given=encoding, name=name) if dbf is not None else None
     kept = ~dbf.deleted() if dbf is not None else np.ones(shapes.count, dtype=bool)
-    scratch = None if _is_plain(path, parts) else Scratch()
+    odd_crs = _unknown_prj(parts)
+    if odd_crs is not None:
+        # pyogrio fails on a .prj that GDAL cannot read, and the manifest may replace it.
+        del parts[".prj"]
+    scratch = None if _is_plain(path, parts) and odd_crs is None else Scratch()
     return Prepared(
         path=path if scratch is None else _link(path, parts, scratch),
         driver="ESRI Shapefile",
         encoding=text.codec if text else "UTF-8",
         encoding_from=text.origin if text else "format",
         recode_from=text.gdal_name if text else None,
+        crs=odd_crs,
         features=int(kept.sum()),
         null_geometries=int((shapes.is_null & kept).sum()),
         warnings=_warnings(dbf, text, name),
@@ -75,6 +81,18 @@ def _parts(path: Path) -> dict[str, Path]:
         if file.stem.lower() == path.stem.lower() and file.suffix.lower() in _PARTS and file.is_file():
             found[file.suffix.lower()] = file
     return found
+
+
+def _unknown_prj(parts: dict[str, Path]) -> str | None:
+    """The text of the .prj when it names no CRS that is known; null when it does, or is empty, or not there."""
+    if ".prj" not in parts:
+        return None
+    text = parts[".prj"].read_bytes()[:_PRJ_BYTES].decode("utf-8", errors="replace").strip("\ufeff\0 \t\r\n")
+    try:
+        resolve_crs(text)
+    except CrsUnknownError:
+        return text or None
+    return None
 
 
 def _cpg(parts: dict[str, Path]) -> str | None:

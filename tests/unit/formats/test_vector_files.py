@@ -486,6 +486,24 @@ class TestCrs:
         assert (pyproj.CRS.from_json(layer.crs), layer.crs_from) == (pyproj.CRS("EPSG:28355"), "manifest")
         assert len(layer.warnings) == 1
 
+    @pytest.mark.parametrize(
+        "prj", [b"nonsense", b"PROJCS[\xff\xfe", b'GEOGCS["x",DATUM["y"', b"+proj=longlat"]
+    )
+    def test_an_odd_prj_is_an_error_that_only_force_overrides(self, prj, tmp_path):
+        path = sources.write_sample("shp", tmp_path)
+        path.with_suffix(".prj").write_bytes(prj)
+        for crs in (None, "EPSG:2193"):
+            with pytest.raises(CrsUnknownError):
+                open_file(path, crs=crs)
+        layer = open_file(path, crs="EPSG:2193", force_crs=True)
+        assert (pyproj.CRS.from_json(layer.crs), layer.crs_from) == (pyproj.CRS("EPSG:2193"), "manifest")
+
+    def test_an_empty_prj_is_none(self, tmp_path):
+        path = sources.write_sample("shp", tmp_path)
+        path.with_suffix(".prj").write_bytes(b" \n")
+        with pytest.raises(CrsMissingError):
+            open_file(path)
+
     def test_undefined_srs_of_a_geopackage_counts_as_missing(self, tmp_path):
         path = sources.write_sample("gpkg", tmp_path)
         with sqlite3.connect(path) as database:
@@ -880,12 +898,28 @@ class TestGdal:
         layer = open_file(write_features(tmp_path, {"a": None, "b": 1}, {"a": None, "b": None}))
         assert (is_all_null(layer, "a"), is_all_null(layer, "b")) == (True, False)
 
-    def test_a_file_geodatabase_that_lost_a_table_is_an_error(self, tmp_path):
+    @pytest.mark.parametrize("suffix", [".gdbtable", ".gdbtablx"])
+    @pytest.mark.parametrize("share", [0.0, 0.3, 0.9])
+    def test_a_file_geodatabase_with_a_truncated_table_is_an_error(self, share, suffix, tmp_path):
         path = sources.write_sample("gdb", tmp_path)
-        biggest = max(path.glob("a0000000[5-9].gdbtable"), key=lambda file: file.name)
-        biggest.write_bytes(biggest.read_bytes()[:-200])
+        part = path / f"a00000009{suffix}"
+        part.write_bytes(part.read_bytes()[: int(part.stat().st_size * share)])
         with pytest.raises(SourceUnreadableError):
             rows_of(open_file(path))
+
+    def test_a_damaged_table_of_a_file_geodatabase_is_not_an_empty_layer(self, tmp_path):
+        path = sources.write_sample("gdb", tmp_path)
+        part = path / "a00000009.gdbtable"
+        content = bytearray(part.read_bytes())
+        content[32] ^= 0xFF
+        part.write_bytes(content)
+        with pytest.raises(SourceUnreadableError, match="cannot be opened"):
+            rows_of(open_file(path))
+
+    def test_an_empty_layer_of_a_file_geodatabase_is_empty(self, tmp_path):
+        table = sources.sample_table("name").slice(0, 0)
+        path = sources.write_vector(tmp_path / "a.gdb", table, driver="OpenFileGDB", layer="a")
+        assert rows_of(open_file(path)) == []
 
 
 def write_dbf(path: Path, rows: list[bytes], *, ldid: int = 0, width: int = 20) -> None:
