@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-
 _HEADER_BYTES = 100
 # Record number, length, and shape type: the least that a record has.
 _RECORD_BYTES = 12
@@ -55,18 +54,17 @@ def prepare_shapefile(path: Path, *, encoding: str | None, name: str) -> Prepare
         raise SourceUnreadableError(name=name, reason=reason)
     text = decide_encoding(dbf, cpg=_cpg(parts), given=encoding, name=name) if dbf is not None else None
     kept = ~dbf.deleted() if dbf is not None else np.ones(shapes.count, dtype=bool)
-    odd_crs = _unknown_prj(parts)
-    if odd_crs is not None:
-        # pyogrio fails on a .prj that GDAL cannot read, and the manifest may replace it.
+    odd_prj = _odd_prj(parts)
+    if odd_prj is not None:
         del parts[".prj"]
-    scratch = None if _is_plain(path, parts) and odd_crs is None else Scratch()
+    scratch = None if _is_plain(path, parts) and odd_prj is None else Scratch()
     return Prepared(
         path=path if scratch is None else _link(path, parts, scratch),
         driver="ESRI Shapefile",
         encoding=text.codec if text else "UTF-8",
         encoding_from=text.origin if text else "format",
         recode_from=text.gdal_name if text else None,
-        crs=odd_crs,
+        crs=odd_prj,
         features=int(kept.sum()),
         null_geometries=int((shapes.is_null & kept).sum()),
         warnings=_warnings(dbf, text, name),
@@ -83,15 +81,20 @@ def _parts(path: Path) -> dict[str, Path]:
     return found
 
 
-def _unknown_prj(parts: dict[str, Path]) -> str | None:
-    """The text of the .prj when it names no CRS that is known; null when it does, or is empty, or not there."""
+def _odd_prj(parts: dict[str, Path]) -> str | None:
+    """The text of a .prj that must be kept from pyogrio, which fails where GDAL cannot name the CRS; else null.
+
+    That is one that names no known CRS (the manifest may replace it), or is not UTF-8.
+    """
     if ".prj" not in parts:
         return None
-    text = parts[".prj"].read_bytes()[:_PRJ_BYTES].decode("utf-8", errors="replace").strip("\ufeff\0 \t\r\n")
+    content = parts[".prj"].read_bytes()[:_PRJ_BYTES].removeprefix(b"\xef\xbb\xbf").strip(b"\0 \t\r\n")
     try:
-        resolve_crs(text)
+        resolve_crs(content.decode())
+    except UnicodeDecodeError:
+        return content.decode("latin-1")
     except CrsUnknownError:
-        return text or None
+        return content.decode() or None
     return None
 
 

@@ -498,6 +498,12 @@ class TestCrs:
         layer = open_file(path, crs="EPSG:2193", force_crs=True)
         assert (pyproj.CRS.from_json(layer.crs), layer.crs_from) == (pyproj.CRS("EPSG:2193"), "manifest")
 
+    def test_a_prj_with_accents_in_latin1_is_read(self, tmp_path):
+        path = sources.write_sample("shp", tmp_path)
+        wkt = pyproj.CRS("EPSG:2154").to_wkt("WKT1_ESRI").replace('"RGF_1993', '"Système_1993', 1)
+        path.with_suffix(".prj").write_bytes(wkt.encode("latin-1"))
+        assert pyproj.CRS.from_json(open_file(path).crs).ellipsoid.name == "GRS 1980"
+
     def test_an_empty_prj_is_none(self, tmp_path):
         path = sources.write_sample("shp", tmp_path)
         path.with_suffix(".prj").write_bytes(b" \n")
