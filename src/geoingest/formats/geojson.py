@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from geoingest.errors.source import SourceUnreadableError
 from geoingest.formats.geojson_geometry import geometry_fault, is_blank
-from geoingest.formats.geojson_values import TEXTS, Seen, as_text, kind_of, own_type, written
+from geoingest.formats.geojson_values import TEXTS, UNFIT, Seen, as_text, kind_of, own_type, written
 from geoingest.formats.json_outline import outline
 from geoingest.formats.json_stream import read_collection, read_sequence
 from geoingest.formats.prepared import Prepared, Scratch
@@ -57,6 +57,9 @@ class _Facts:
         self._add_geometry(feature.get("geometry"))
         for key, value in (properties or {}).items():
             self.seen[key] = self.seen.get(key, 0) | kind_of(value)
+            if self.seen[key] & UNFIT:
+                reason = f"feature {number}: property '{key}' holds a NUL or half a character"
+                raise SourceUnreadableError(name=self.name, reason=reason)
         self.ids |= kind_of(feature.get("id"))
         self.foreign.update(feature.keys() - _FEATURE_MEMBERS)
         if "crs" in feature:

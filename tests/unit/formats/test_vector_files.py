@@ -13,6 +13,8 @@ import pyogrio
 import pyproj
 import pytest
 import shapely
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 import sources
 from geoingest.errors import PermanentError
@@ -305,6 +307,39 @@ class TestGeojsonValues:
         table = pa.Table.from_batches(read_batches(open_file(path)))
         assert table["a"].type == kind
         assert table["a"].to_pylist() == (values if expected is None else expected)
+
+    @settings(max_examples=150, deadline=None)
+    @given(
+        values=st.lists(
+            st.one_of(
+                st.none(),
+                st.booleans(),
+                st.integers(-(2**70), 2**70),
+                st.floats(allow_nan=False, allow_infinity=False),
+                st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"])),
+                st.sampled_from(["2024-01-02", "12:00:00", "2024-01-02T12:00:00Z", "NaN", "1", ""]),
+            ),
+            min_size=1,
+            max_size=5,
+        )
+    )
+    def test_no_value_ever_changes(self, values, tmp_path_factory):
+        found = column(tmp_path_factory.mktemp("values"), *values).to_pylist()
+        for value, result in zip(values, found, strict=True):
+            if isinstance(result, str) and not isinstance(value, str):
+                assert json.loads(result) == value
+            elif isinstance(result, (date, time)):
+                assert result.isoformat().replace("+00:00", "Z") == value
+            else:
+                assert (result, result is None) == (value, value is None)
+
+    @pytest.mark.parametrize("text", ["a\0b", "\ud800", {"b": ["\0"]}])
+    def test_text_that_gdal_would_cut_is_an_error(self, text, tmp_path):
+        path = tmp_path / "a.geojson"
+        feature = {"type": "Feature", "properties": {"a": text}, "geometry": None}
+        path.write_text(json.dumps({"type": "FeatureCollection", "features": [feature]}))
+        with pytest.raises(SourceUnreadableError, match="property 'a'"):
+            open_file(path)
 
     def test_numeric_feature_ids_are_kept(self, tmp_path):
         features = [
