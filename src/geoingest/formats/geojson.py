@@ -12,9 +12,9 @@ import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from geoingest.errors.source import CrsUnknownError, SourceUnreadableError
+from geoingest.errors.source import SourceUnreadableError
 from geoingest.formats.geojson_geometry import geometry_fault, is_blank
-from geoingest.formats.geojson_values import TEXTS, Seen, as_text, kind_of, own_type, written
+from geoingest.formats.geojson_values import TEXTS, UNFIT, Seen, as_text, kind_of, own_type, written
 from geoingest.formats.json_outline import outline
 from geoingest.formats.json_stream import read_collection, read_sequence
 from geoingest.formats.prepared import Prepared, Scratch
@@ -57,6 +57,9 @@ class _Facts:
         self._add_geometry(feature.get("geometry"))
         for key, value in (properties or {}).items():
             self.seen[key] = self.seen.get(key, 0) | kind_of(value)
+            if self.seen[key] & UNFIT:
+                reason = f"feature {number}: property '{key}' holds a NUL or half a character"
+                raise SourceUnreadableError(name=self.name, reason=reason)
         self.ids |= kind_of(feature.get("id"))
         self.foreign.update(feature.keys() - _FEATURE_MEMBERS)
         if "crs" in feature:
@@ -80,7 +83,7 @@ class _Facts:
 def prepare_geojson(path: Path, *, sequence: bool, name: str) -> Prepared:
     """The file as GDAL may read it, with the counts, CRS and types that its features have.
 
-    Raises: SourceUnreadableError, CrsUnknownError.
+    Raises: SourceUnreadableError.
     """
     facts = _Facts(name=name)
     for feature in _features(path, facts, sequence=sequence):
@@ -194,7 +197,10 @@ def _rewritten(feature: object, texts: set[str], *, keep_ids: bool) -> str:
 
 
 def _crs_text(crs: object) -> str | None:
-    """The CRS text of a `crs` member: RFC 7946 has none and means WGS 84; the format of 2008 has names and links."""
+    """The CRS text of a `crs` member: RFC 7946 has none and means WGS 84; the format of 2008 has names and links.
+
+    What names no CRS is given on as it stands, and is no known CRS.
+    """
     if crs is None:
         return None
     if crs == _UNSET:
@@ -205,7 +211,7 @@ def _crs_text(crs: object) -> str | None:
             return str(properties["name"])
         if crs.get("type") == "EPSG" and isinstance(properties.get("code"), int):
             return f"EPSG:{properties['code']}"
-    raise CrsUnknownError(text=json.dumps(crs))
+    return json.dumps(crs)
 
 
 def _warnings(facts: _Facts) -> Iterator[str]:

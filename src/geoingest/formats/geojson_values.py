@@ -21,6 +21,8 @@ _CLOCK = r"(?:[01]\d|2[0-3]):\d\d:\d\d(?:\.(\d{1,6}))?"
 _TIME = re.compile(_CLOCK, re.ASCII)
 _DATETIME = re.compile(rf"\d{{4}}-\d\d-\d\dT{_CLOCK}(Z|[+-]\d\d:\d\d)?", re.ASCII)
 _MILLISECOND_DIGITS = 3
+# JSON can write them, and GDAL cuts the text there or puts something else.
+_UNFIT = re.compile("[\0\ud800-\udfff]")
 
 
 # The kinds of values that a property has in some feature: a set of bits in plain integers, as every value of the file
@@ -39,6 +41,7 @@ TIME = 0x200
 LOCAL = 0x400
 ZONED = 0x800
 FINE = 0x1000
+UNFIT = 0x2000
 
 NUMBERS = INTEGER | BIG | WIDE | REAL
 TEMPORAL = DATE | TIME | LOCAL | ZONED | FINE
@@ -87,6 +90,8 @@ def _integer(value: int) -> Seen:
 
 
 def _text(value: str) -> Seen:
+    if _UNFIT.search(value):
+        return UNFIT
     if not value or not value[0].isdigit():
         return TEXT
     try:
@@ -117,7 +122,7 @@ def _nested(value: dict[str, object] | list[object]) -> Seen:
     inside = 0
     for item in value.values() if isinstance(value, dict) else value:
         inside |= kind_of(item)
-    return NESTED | (WIDE_NESTED if as_text(inside) else 0)
+    return NESTED | inside & UNFIT | (WIDE_NESTED if as_text(inside) else 0)
 
 
 _KINDS: dict[type, Callable[..., Seen]] = {

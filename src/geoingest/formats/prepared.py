@@ -30,6 +30,7 @@ class Prepared:
     """What the driver gets, and what must come out.
 
     `features` and `null_geometries` are counts told by the file's own structure, null when it tells none;
+    `may_be_empty` is false when a layer without rows can only be one that the driver could not open;
     `layer` is the name of the one layer that the format allows, null where the driver lists them;
     `crs` is a CRS text that replaces what the driver says, null leaves it to the driver; `crs_unknown` means that the
     file says its CRS is unknown; `crs_by_format` is the CRS that the format means when neither the file nor the manifest
@@ -45,6 +46,7 @@ class Prepared:
     layer: str | None = None
     features: int | None = None
     null_geometries: int | None = None
+    may_be_empty: bool = True
     crs: str | None = None
     crs_unknown: bool = False
     crs_by_format: str | None = None

@@ -13,6 +13,8 @@ import pyogrio
 import pyproj
 import pytest
 import shapely
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 import sources
 from geoingest.errors import PermanentError
@@ -306,6 +308,39 @@ class TestGeojsonValues:
         assert table["a"].type == kind
         assert table["a"].to_pylist() == (values if expected is None else expected)
 
+    @settings(max_examples=150, deadline=None)
+    @given(
+        values=st.lists(
+            st.one_of(
+                st.none(),
+                st.booleans(),
+                st.integers(-(2**70), 2**70),
+                st.floats(allow_nan=False, allow_infinity=False),
+                st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"])),
+                st.sampled_from(["2024-01-02", "12:00:00", "2024-01-02T12:00:00Z", "NaN", "1", ""]),
+            ),
+            min_size=1,
+            max_size=5,
+        )
+    )
+    def test_no_value_ever_changes(self, values, tmp_path_factory):
+        found = column(tmp_path_factory.mktemp("values"), *values).to_pylist()
+        for value, result in zip(values, found, strict=True):
+            if isinstance(result, str) and not isinstance(value, str):
+                assert json.loads(result) == value
+            elif isinstance(result, (date, time)):
+                assert result.isoformat().replace("+00:00", "Z") == value
+            else:
+                assert (result, result is None) == (value, value is None)
+
+    @pytest.mark.parametrize("text", ["a\0b", "\ud800", {"b": ["\0"]}])
+    def test_text_that_gdal_would_cut_is_an_error(self, text, tmp_path):
+        path = tmp_path / "a.geojson"
+        feature = {"type": "Feature", "properties": {"a": text}, "geometry": None}
+        path.write_text(json.dumps({"type": "FeatureCollection", "features": [feature]}))
+        with pytest.raises(SourceUnreadableError, match="property 'a'"):
+            open_file(path)
+
     def test_numeric_feature_ids_are_kept(self, tmp_path):
         features = [
             {"type": "Feature", "id": n, "properties": {"a": 1}, "geometry": POINT} for n in (7, 7, 2**60)
@@ -485,6 +520,30 @@ class TestCrs:
         layer = open_file(sources.write_sample("gpkg", tmp_path), crs="EPSG:28355", force_crs=True)
         assert (pyproj.CRS.from_json(layer.crs), layer.crs_from) == (pyproj.CRS("EPSG:28355"), "manifest")
         assert len(layer.warnings) == 1
+
+    @pytest.mark.parametrize(
+        "prj", [b"nonsense", b"PROJCS[\xff\xfe", b'GEOGCS["x",DATUM["y"', b"+proj=longlat"]
+    )
+    def test_an_odd_prj_is_an_error_that_only_force_overrides(self, prj, tmp_path):
+        path = sources.write_sample("shp", tmp_path)
+        path.with_suffix(".prj").write_bytes(prj)
+        for crs in (None, "EPSG:2193"):
+            with pytest.raises(CrsUnknownError):
+                open_file(path, crs=crs)
+        layer = open_file(path, crs="EPSG:2193", force_crs=True)
+        assert (pyproj.CRS.from_json(layer.crs), layer.crs_from) == (pyproj.CRS("EPSG:2193"), "manifest")
+
+    def test_a_prj_with_accents_in_latin1_is_read(self, tmp_path):
+        path = sources.write_sample("shp", tmp_path)
+        wkt = pyproj.CRS("EPSG:2154").to_wkt("WKT1_ESRI").replace('"RGF_1993', '"Système_1993', 1)
+        path.with_suffix(".prj").write_bytes(wkt.encode("latin-1"))
+        assert pyproj.CRS.from_json(open_file(path).crs).ellipsoid.name == "GRS 1980"
+
+    def test_an_empty_prj_is_none(self, tmp_path):
+        path = sources.write_sample("shp", tmp_path)
+        path.with_suffix(".prj").write_bytes(b" \n")
+        with pytest.raises(CrsMissingError):
+            open_file(path)
 
     def test_undefined_srs_of_a_geopackage_counts_as_missing(self, tmp_path):
         path = sources.write_sample("gpkg", tmp_path)
@@ -884,12 +943,28 @@ class TestGdal:
         layer = open_file(write_features(tmp_path, {"a": None, "b": 1}, {"a": None, "b": None}))
         assert (is_all_null(layer, "a"), is_all_null(layer, "b")) == (True, False)
 
-    def test_a_file_geodatabase_that_lost_a_table_is_an_error(self, tmp_path):
+    @pytest.mark.parametrize("suffix", [".gdbtable", ".gdbtablx"])
+    @pytest.mark.parametrize("share", [0.0, 0.3, 0.9])
+    def test_a_file_geodatabase_with_a_truncated_table_is_an_error(self, share, suffix, tmp_path):
         path = sources.write_sample("gdb", tmp_path)
-        biggest = max(path.glob("a0000000[5-9].gdbtable"), key=lambda file: file.name)
-        biggest.write_bytes(biggest.read_bytes()[:-200])
+        part = path / f"a00000009{suffix}"
+        part.write_bytes(part.read_bytes()[: int(part.stat().st_size * share)])
         with pytest.raises(SourceUnreadableError):
             rows_of(open_file(path))
+
+    def test_a_damaged_table_of_a_file_geodatabase_is_not_an_empty_layer(self, tmp_path):
+        path = sources.write_sample("gdb", tmp_path)
+        part = path / "a00000009.gdbtable"
+        content = bytearray(part.read_bytes())
+        content[32] ^= 0xFF
+        part.write_bytes(content)
+        with pytest.raises(SourceUnreadableError, match="cannot be opened"):
+            rows_of(open_file(path))
+
+    def test_an_empty_layer_of_a_file_geodatabase_is_empty(self, tmp_path):
+        table = sources.sample_table("name").slice(0, 0)
+        path = sources.write_vector(tmp_path / "a.gdb", table, driver="OpenFileGDB", layer="a")
+        assert rows_of(open_file(path)) == []
 
 
 def write_dbf(path: Path, rows: list[bytes], *, ldid: int = 0, width: int = 20) -> None:
