@@ -17,7 +17,7 @@ import pyarrow as pa
 import pytest
 import shapely
 
-from e2e.command import geoingest_process, ingested, start
+from e2e.command import geoingest, geoingest_process, ingested, start
 from e2e.home import assert_at_rest, documents, recorded
 from sources import write_sample, write_vector
 
@@ -127,6 +127,21 @@ def test_a_run_killed_at_any_moment_leaves_nothing_behind(parcels, places, tmp_p
         asset["content_hash"] for asset in documents(home, "assets") if asset["dataset_id"] == "parcels"
     }
     assert hashes == {last["content_hash"]}
+
+
+@pytest.mark.parametrize("status", [None, "failure"])
+def test_a_process_that_died_around_its_record_leaves_no_lock(status, places, tmp_path):
+    """Killed between taking the lock and recording the run, or between the run's end and giving the lock back."""
+    answer = geoingest("run", places.parent / "none.gpkg", places, "--home", tmp_path, "--json")
+    assert answer.code == 2
+    run_id = "2f1a9a3e-0000-5000-8000-000000000000"
+    if status is not None:
+        geoingest("run", places, "--home", tmp_path, "--layer", "none", "--json")
+        [run_id] = [run["run_id"] for run in documents(tmp_path, "runs") if run["status"] == status]
+    (tmp_path / "ledger" / "live").mkdir(exist_ok=True)
+    (tmp_path / "ledger" / "live" / run_id).touch()
+    assert geoingest("janitor", "--home", tmp_path, "--json").document == {"ended": [], "cleaned": []}
+    assert_at_rest(tmp_path)
 
 
 def wait_until_recorded(home: Path) -> None:

@@ -30,6 +30,7 @@ class Prepared:
     """What the driver gets, and what must come out.
 
     `features` and `null_geometries` are counts told by the file's own structure, null when it tells none;
+    `layer` is the name of the one layer that the format allows, null where the driver lists them;
     `crs` is a CRS text that replaces what the driver says, null leaves it to the driver; `crs_unknown` means that the
     file says its CRS is unknown; `types` are columns (by name) whose type was decided over the whole file.
     """
@@ -40,6 +41,7 @@ class Prepared:
     encoding: str = "UTF-8"
     encoding_from: EncodingOrigin = "format"
     recode_from: str | None = None
+    layer: str | None = None
     features: int | None = None
     null_geometries: int | None = None
     crs: str | None = None

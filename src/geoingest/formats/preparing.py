@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from typing import TYPE_CHECKING
 
 from geoingest.errors.source import FormatMismatchError
@@ -10,6 +9,7 @@ from geoingest.formats.geojson import prepare_geojson
 from geoingest.formats.kmz import unpack_kmz
 from geoingest.formats.prepared import Prepared, Scratch
 from geoingest.formats.shapefile import prepare_shapefile
+from geoingest.formats.topojson import prepare_topojson
 from geoingest.formats.xml_check import check_xml
 
 if TYPE_CHECKING:
@@ -40,9 +40,12 @@ def _geojsonseq(path: Path, name: str) -> Prepared:
     return prepare_geojson(path, sequence=True, name=name)
 
 
+def _topojson(path: Path, name: str) -> Prepared:
+    return prepare_topojson(path, name=name)
+
+
 def _kml(path: Path, name: str) -> Prepared:
-    count: Counter[str] = Counter()
-    check_xml(path, name=name, count=count)
+    count = check_xml(path, name=name)
     # With a schema, LIBKML reads the schema's fields and leaves the untyped values beside them.
     lost = count["Data"] and count["SimpleData"]
     warnings = (f"{name}: untyped <Data> values beside <SchemaData> are not read",) if lost else ()
@@ -81,7 +84,7 @@ def _plain(driver: str) -> Callable[[Path, str], Prepared]:
 _PREPARATIONS: dict[str, Callable[[Path, str], Prepared]] = {
     "geojson": _geojson,
     "geojsonseq": _geojsonseq,
-    "topojson": _plain("TopoJSON"),
+    "topojson": _topojson,
     "geopackage": _geopackage,
     "flatgeobuf": _plain("FlatGeobuf"),
     "filegdb": _plain("OpenFileGDB"),

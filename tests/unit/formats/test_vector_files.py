@@ -203,7 +203,6 @@ class TestGeometry:
             pytest.param({"type": "Point", "coordinates": ["1", 2]}, id="text"),
             pytest.param({"type": "Point", "coordinates": [1]}, id="one coordinate"),
             pytest.param({"type": "Point", "coordinates": [1, 2, 3, 4]}, id="four coordinates"),
-            pytest.param({"type": "Point", "coordinates": [1, float("nan")]}, id="NaN"),
             pytest.param({"type": "LineString", "coordinates": [[0, 0], [None, 1]]}, id="null inside"),
             pytest.param({"type": "LineString", "coordinates": [0, 0]}, id="too shallow"),
             pytest.param({"type": "Point", "coordinates": [[0, 0]]}, id="too deep"),
@@ -374,6 +373,7 @@ class TestGeojsonFiles:
             pytest.param('{"type":"FeatureCollection","features":[5]}', id="no feature"),
             pytest.param('{"type":"FeatureCollection","features":{}}', id="features no array"),
             pytest.param('{"type":"FeatureCollection"}', id="no features"),
+            pytest.param('{"type":"Feature","properties":{"a":NaN},"geometry":null}', id="NaN"),
             pytest.param('{"type":"Feature","properties":[1],"geometry":null}', id="properties no object"),
         ],
     )
@@ -711,6 +711,51 @@ class TestShapefiles:
             assert geometries_of(open_file(path)) == [shapely.Point(1, 2), None]
 
 
+class TestTopojson:
+    def write(self, folder: Path, *geometries: dict[str, object], arcs: list[object]) -> Path:
+        places = {"type": "GeometryCollection", "geometries": list(geometries)}
+        return sources.write_json(
+            folder / "a.topojson", {"type": "Topology", "objects": {"places": places}, "arcs": arcs}
+        )
+
+    def test_shared_arcs_are_put_together(self, tmp_path):
+        shape = {"type": "Polygon", "arcs": [[0, ~1]], "properties": {"a": 1}}
+        path = self.write(tmp_path, shape, arcs=[[[0, 0], [1, 0], [1, 1]], [[0, 0], [0, 1], [1, 1]]])
+        [found] = geometries_of(open_file(path, crs="EPSG:4326"))
+        assert found.equals(shapely.box(0, 0, 1, 1))
+
+    @pytest.mark.parametrize(
+        ("values", "expected"),
+        [
+            pytest.param([2**63, None], ["9223372036854775808", None], id="beyond 64 bits"),
+            pytest.param([2**53 + 1, 0.5], ["9007199254740993", "0.5"], id="rounded by a float"),
+            pytest.param([True, 2], ["true", "2"], id="boolean and number"),
+        ],
+    )
+    def test_values_stay_exact(self, values, expected, tmp_path):
+        points = [{**POINT, "properties": {"a": value}} for value in values]
+        layer = open_file(self.write(tmp_path, *points, arcs=[]), crs="EPSG:4326")
+        assert [row["a"] for row in rows_of(layer)] == expected
+
+    @pytest.mark.parametrize(
+        ("geometry", "arcs"),
+        [
+            pytest.param({"type": "LineString", "arcs": [5]}, [], id="no such arc"),
+            pytest.param({"type": "LineString", "arcs": ["0"]}, [[[0, 0], [1, 1]]], id="arc by text"),
+            pytest.param({"type": "Point", "coordinates": ["x", 1]}, [], id="text as a coordinate"),
+            pytest.param({"type": "MultiPoint", "coordinates": [[1]]}, [], id="one coordinate"),
+            pytest.param({"type": "LineString", "arcs": [0]}, [[["x", 0]]], id="text in an arc"),
+        ],
+    )
+    def test_what_gdal_would_make_empty_is_an_error(self, geometry, arcs, tmp_path):
+        with pytest.raises(SourceUnreadableError):
+            open_file(self.write(tmp_path, geometry, arcs=arcs), crs="EPSG:4326")
+
+    def test_no_crs_is_assumed(self, tmp_path):
+        with pytest.raises(CrsMissingError):
+            open_file(self.write(tmp_path, {**POINT, "properties": {}}, arcs=[]))
+
+
 class TestXml:
     KML = (
         '<kml xmlns="http://www.opengis.net/kml/2.2"><Document>{schema}<Placemark id="a"><name>A</name>{data}'
@@ -742,6 +787,17 @@ class TestXml:
         text = f"<!--{'x' * 1000}--><!DOCTYPE kml>" + self.KML.format(schema="", data="")
         with pytest.raises(XmlDoctypeError):
             open_file(write_text(tmp_path, "a.kml", text))
+
+    @pytest.mark.parametrize("text", ["a,2", "1,", "1;2", "1,2,3 x", "0x10,2", "1,2\u0661"])
+    def test_coordinates_that_are_no_numbers_are_an_error(self, text, tmp_path):
+        kml = self.KML.format(schema="", data="").replace("1,2</", f"{text}</")
+        with pytest.raises(SourceUnreadableError, match="no numbers"):
+            open_file(write_text(tmp_path, "a.kml", kml))
+
+    @pytest.mark.parametrize("text", ["1,2", " 1.5,-2e1,+.5\n", "\n 1 , 2 "])
+    def test_coordinates_that_are_numbers_are_read(self, text, tmp_path):
+        kml = self.KML.format(schema="", data="").replace("1,2</", f"{text}</")
+        assert len(geometries_of(open_file(write_text(tmp_path, "a.kml", kml)))) == 1
 
     def test_damaged_xml_is_an_error_with_its_line(self, tmp_path):
         text = self.KML.format(schema="", data="\n<unclosed>")
