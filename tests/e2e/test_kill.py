@@ -23,6 +23,8 @@ from e2e.home import assert_at_rest, documents, recorded
 
 KILLS = int(os.environ.get("GEOINGEST_KILLS", "25"))
 STAGES = ("load", "transform", "export")
+# From the claim of a version to its commit: an upload by renaming and one transaction.
+COMMIT_S = 0.03
 
 
 @pytest.fixture(scope="module")
@@ -60,18 +62,24 @@ def documents_pending(home: Path) -> bool:
     return any(asset["status"] == "pending" for asset in documents(home, "assets"))
 
 
-def wait_for(home: Path, stage: str, known: set[str]) -> None:
-    """Return once the new run has begun `stage`."""
-    for _ in range(4000):
-        runs = [run for run in documents(home, "runs") if run["run_id"] not in known]
-        if any(run["stages"][stage]["status"] != "waiting" for run in runs):
+def has_begun(home: Path, part: str, known: set[str]) -> bool:
+    if part == "commit":
+        return any(asset["run_id"] not in known for asset in documents(home, "assets"))
+    runs = [run for run in documents(home, "runs") if run["run_id"] not in known]
+    return any(run["stages"][part]["status"] != "waiting" for run in runs)
+
+
+def wait_for(home: Path, part: str, known: set[str]) -> None:
+    """Return once the new run has begun that part."""
+    for _ in range(20_000):
+        if has_begun(home, part, known):
             return
-        time.sleep(0.005)
-    pytest.fail(f"{stage} never began")
+        time.sleep(0.001)
+    pytest.fail(f"{part} never began")
 
 
 def kill_one(home: Path, source: Path, *, part: str, after_s: float, known: set[str]) -> None:
-    """Start a run of `source` and kill its process `after_s` seconds into `part`: the start, or a stage."""
+    """Start a run of `source` and kill its process `after_s` seconds into `part`: the start, a stage, or the commit."""
     process = start("run", source, "--dataset-id", "parcels", "--home", home, "--json")
     if part != "start":
         wait_for(home, part, known)
@@ -83,7 +91,7 @@ def kill_one(home: Path, source: Path, *, part: str, after_s: float, known: set[
 def test_a_run_killed_at_any_moment_leaves_nothing_behind(parcels, places, tmp_path):
     home = tmp_path / "home"
     whole = geoingest_process("run", parcels, "--dataset-id", "parcels", "--home", home, "--json").document
-    seconds = {"start": whole["seconds"] - sum(whole["stages"].values()) + 0.2} | whole["stages"]
+    seconds = {"start": whole["seconds"] - sum(whole["stages"].values()) + 0.2} | whole["stages"] | {"commit": COMMIT_S}
     moments: Counter[str] = Counter()
     draw = random.Random(20240229)
     for number in range(KILLS):
