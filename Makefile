@@ -14,7 +14,7 @@ demo: ## turn real countries into a catalogued GeoParquet, with a map of it (in 
 	@scripts/install local
 	@rm -rf demo
 	@$(BIN)/geoingest run examples/countries/countries.geojson --home demo --dataset-id countries --title "Countries of the world"
-	@$(BIN)/geoingest show countries --home demo --html demo/countries.html
+	@$(BIN)/geoingest show countries --home demo --html demo/countries.html >/dev/null
 	@echo "Open the map in a browser: $(CURDIR)/demo/countries.html"
 
 test: ## run the tests; ARGS="-k name" chooses some

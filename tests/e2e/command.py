@@ -16,7 +16,10 @@ from geoingest.cli import main
 
 ROOT = Path(__file__).resolve().parents[2]
 # Where the code lies in a checkout; an installed geoingest would be another one than the one under test.
-CODE = tuple(ROOT / folder for folder in ("src", "operator", *(f"functions/{name}" for name in ("load", "transform", "export"))))
+CODE = tuple(
+    ROOT / folder
+    for folder in ("src", "operator", *(f"functions/{name}" for name in ("load", "transform", "export")))
+)
 COMMAND = (sys.executable, "-m", "geoingest.cli")
 
 

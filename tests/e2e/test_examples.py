@@ -9,8 +9,6 @@ from pathlib import Path
 import geopandas as gpd
 import pytest
 
-from geoingest.formats.gdal_session import all_drivers
-
 EXAMPLES = Path(__file__).parents[2] / "examples"
 FOLDERS = sorted(path.parent.name for path in EXAMPLES.glob("*/manifest.json"))
 DATA = {"countries": "countries.geojson", "cities": "cities.zip"}
@@ -53,7 +51,6 @@ def test_the_manifest_and_the_resource_give_the_same_file(run, tmp_path, name):
 
 @pytest.mark.parametrize("name", FOLDERS)
 def test_an_example_keeps_every_feature_and_value(run, name):
-    all_drivers()
     given = gpd.read_file(EXAMPLES / name / DATA[name]).sort_values("name", ignore_index=True)
 
     ran = report(run("run", EXAMPLES / name / DATA[name], "--dataset-id", name, "--json"))

@@ -14,15 +14,14 @@ import pyogrio
 import pytest
 import shapely
 from geoparquet_validator import check, conformant
-from referees import spatial_duckdb, validator_failures
-from sources import ROWS, SAMPLES, Row, write_sample
 
 from e2e.command import ROOT, ingested
 from e2e.home import assert_at_rest
+from referees import spatial_duckdb, validator_failures
+from sources import ROWS, SAMPLES, Row, write_sample
 
 COUNTRIES = ROOT / "examples" / "countries" / "countries.geojson"
 # What the format has no word for is given on the command line.
-OPTIONS = {"topojson": ("--crs", "EPSG:4326")}
 # Columns that a format's own writer adds to the table.
 ADDED = {"topojson": {"id"}, "kml": {"id"}, "kmz": {"id"}, "gml": {"gml_id", "lowerCorner", "upperCorner"}}
 DRIVERS = {
@@ -75,9 +74,11 @@ def rows_read_by_geopandas(path: str) -> list[dict[str, object]]:
 @pytest.mark.parametrize("sample", SAMPLES)
 def test_every_value_of_every_format_arrives(sample, tmp_path):
     with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="Value .* not successfully written", category=RuntimeWarning)
+        warnings.filterwarnings(
+            "ignore", message="Value .* not successfully written", category=RuntimeWarning
+        )
         source = write_sample(sample, tmp_path / "in")
-    report = ingested(tmp_path / "home", source, *OPTIONS.get(sample, ()))
+    report = ingested(tmp_path / "home", source)
 
     rows = rows_read_by_geopandas(report["path"])
     expected = [as_written(row, sample) for row in ROWS]
@@ -140,7 +141,9 @@ def test_real_polygons_arrive_vertex_by_vertex(file_format, tmp_path):
     report = ingested(tmp_path / "home", source)
 
     frame = geopandas.read_parquet(report["path"])
-    arrived = dict(zip(frame[name], shapely.to_wkt(shapely.normalize(frame.geometry.values), -1), strict=True))
+    arrived = dict(
+        zip(frame[name], shapely.to_wkt(shapely.normalize(frame.geometry.values), -1), strict=True)
+    )
     # A File Geodatabase keeps coordinates on a grid, on which one country crosses itself.
     mended = {"Sudan"} if file_format == "gdb" else set()
     assert {name for name, shape in shapes.items() if not shapely.is_valid(shapely.from_wkt(shape))} == mended
@@ -177,7 +180,9 @@ def test_duckdb_and_gdal_read_the_same_as_the_source_holds(tmp_path):
 @pytest.mark.parametrize("count", [1, 2])
 def test_a_projected_source_lands_where_gdal_puts_it(count, tmp_path):
     frame = geopandas.GeoDataFrame(
-        {"id": [1, 2]}, geometry=geopandas.points_from_xy([2600000.5, 2700000.25], [1200000.5, 1250000.75]), crs="EPSG:2056"
+        {"id": [1, 2]},
+        geometry=geopandas.points_from_xy([2600000.5, 2700000.25], [1200000.5, 1250000.75]),
+        crs="EPSG:2056",
     )
     sources = []
     for number in range(count):
@@ -188,5 +193,8 @@ def test_a_projected_source_lands_where_gdal_puts_it(count, tmp_path):
     arrived = geopandas.read_parquet(report["path"]).sort_values("id")
     expected = frame.to_crs("EPSG:4326").geometry.repeat(count)
     np.testing.assert_allclose(
-        shapely.get_coordinates(arrived.geometry.values), shapely.get_coordinates(expected.values), rtol=0, atol=1e-12
+        shapely.get_coordinates(arrived.geometry.values),
+        shapely.get_coordinates(expected.values),
+        rtol=0,
+        atol=1e-12,
     )

@@ -12,11 +12,11 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 import shapely
-from sources import sample_table, write_sample, write_vector
 
 from e2e.command import Answer, geoingest_process, ingested, run
 from e2e.home import assert_at_rest, assert_never_run, documents, lake
 from e2e.test_repeat import manifest
+from sources import sample_table, write_sample, write_vector
 
 STAGES = {"load", "transform", "export"}
 ERROR_KEYS = {"code", "message", "hint", "stage", "problems"}
@@ -113,7 +113,11 @@ TIFF = b"II*\0\x08\0\0\0\0\0\0\0\0\0"
 VRT = b'{"type": "FeatureCollection", "features": []}'.replace(b"{", b"<OGRVRTDataSource>{", 1)
 FAILING = {
     "garbage": (holding("a.gpkg", bytes(range(256)) * 40), 2, "FORMAT_UNKNOWN"),
-    "garbage-json": (holding("a.geojson", b'{"type": "FeatureCollection", "features": [{"ty'), 1, "SOURCE_UNREADABLE"),
+    "garbage-json": (
+        holding("a.geojson", b'{"type": "FeatureCollection", "features": [{"ty'),
+        1,
+        "SOURCE_UNREADABLE",
+    ),
     "half-a-gpkg": (truncated("gpkg", 0.5), 1, "SOURCE_UNREADABLE"),
     "most-of-a-gpkg": (truncated("gpkg", 0.95), 1, "SOURCE_UNREADABLE"),
     "zeroed-gpkg": (without_data_pages, 1, "SOURCE_UNREADABLE"),
@@ -156,7 +160,9 @@ def test_a_failing_input_says_why_and_leaves_nothing(case, tmp_path):
     assert_failed_properly(answer, code, error_code)
     assert_never_run(home)
     runs = documents(home, "runs")
-    assert [(found["status"], found["error"]["code"]) for found in runs] == [("failure", error_code)] * (2 - code)
+    assert [(found["status"], found["error"]["code"]) for found in runs] == [("failure", error_code)] * (
+        2 - code
+    )
     if runs:
         assert answer.document["stages"].keys() == STAGES
         assert answer.error == runs[0]["error"]
@@ -170,7 +176,9 @@ def test_a_manifest_for_a_lane_that_is_not_installed_is_refused(intent, tmp_path
     home = tmp_path / "home"
     kind = {"ingest_raster": "raster", "ingest_tabular": "tabular"}.get(intent)
     files = [{"path": "landing-zone/a.bin", "type": kind, "format": "x"}] if kind else []
-    path = manifest(home / "landing-zone" / "manifests" / "m.json", dataset_id="d", key="a", intent=intent, files=files)
+    path = manifest(
+        home / "landing-zone" / "manifests" / "m.json", dataset_id="d", key="a", intent=intent, files=files
+    )
     if kind is None:
         document = json.loads(path.read_text())
         config = {"spatial_dataset_id": "a", "tabular_dataset_id": "b", "left_key": "k"}
@@ -187,7 +195,9 @@ def test_in_its_own_process_a_failure_prints_one_object_and_no_traceback(tmp_pat
     for number, case in enumerate(("half-a-gpkg", "garbage", "several-layers")):
         make, code, error_code = FAILING[case]
         (tmp_path / "in" / str(number)).mkdir()
-        answer = geoingest_process("run", make(tmp_path / "in" / str(number)), "--home", tmp_path / "home", "--json")
+        answer = geoingest_process(
+            "run", make(tmp_path / "in" / str(number)), "--home", tmp_path / "home", "--json"
+        )
         assert_failed_properly(answer, code, error_code)
     assert_never_run(tmp_path / "home")
 

@@ -16,10 +16,10 @@ import numpy as np
 import pyarrow as pa
 import pytest
 import shapely
-from sources import write_sample, write_vector
 
 from e2e.command import geoingest, geoingest_process, ingested, start
 from e2e.home import assert_at_rest, documents, recorded
+from sources import write_sample, write_vector
 
 KILLS = int(os.environ.get("GEOINGEST_KILLS", "25"))
 STAGES = ("load", "transform", "export")
@@ -34,9 +34,19 @@ def parcels(tmp_path_factory) -> Path:
     x, y = (axis.ravel() / 100 for axis in np.meshgrid(np.arange(side), np.arange(side)))
     boxes = shapely.box(x, y, x + 0.009, y + 0.009)[:60_000]
     bow_tie = np.array([[0, 0], [1, 1], [1, 0], [0, 1], [0, 0]]) * 0.009
-    boxes[::1000] = shapely.polygons([bow_tie + (west, south) for west, south in zip(x[:60_000:1000], y[:60_000:1000])])
-    table = pa.table({"id": np.arange(60_000), "name": [f"parcel {n}" for n in range(60_000)], "geometry": shapely.to_wkb(boxes)})
-    return write_vector(tmp_path_factory.mktemp("in") / "parcels.gpkg", table, driver="GPKG", geometry_type="Polygon")
+    boxes[::1000] = shapely.polygons(
+        [bow_tie + (west, south) for west, south in zip(x[:60_000:1000], y[:60_000:1000])]
+    )
+    table = pa.table(
+        {
+            "id": np.arange(60_000),
+            "name": [f"parcel {n}" for n in range(60_000)],
+            "geometry": shapely.to_wkb(boxes),
+        }
+    )
+    return write_vector(
+        tmp_path_factory.mktemp("in") / "parcels.gpkg", table, driver="GPKG", geometry_type="Polygon"
+    )
 
 
 @pytest.fixture(scope="module")
@@ -46,7 +56,11 @@ def places(tmp_path_factory) -> Path:
 
 def moment_of(home: Path, known: set[str]) -> str:
     """How far the run that is not among `known` came."""
-    runs = [run for run in documents(home, "runs") if run["run_id"] not in known] if (home / "ledger").exists() else []
+    runs = (
+        [run for run in documents(home, "runs") if run["run_id"] not in known]
+        if (home / "ledger").exists()
+        else []
+    )
     if not runs:
         return "before the run was recorded"
     [run] = runs
@@ -106,14 +120,20 @@ def test_a_run_killed_at_any_moment_leaves_nothing_behind(parcels, places, tmp_p
         assert_at_rest(home)
         assert before.items() <= recorded(home).items()
         if moment != "after the run":
-            fates = [run for run in documents(home, "runs") if run["run_id"] not in known and run["dataset_id"] == "parcels"]
+            fates = [
+                run
+                for run in documents(home, "runs")
+                if run["run_id"] not in known and run["dataset_id"] == "parcels"
+            ]
             assert {(run["status"], run["error"]["code"]) for run in fates} <= {("failure", "RUN_ABANDONED")}
 
     print(f"\n{KILLS} kills of a run of {whole['seconds']:.2f} s:", dict(moments))  # noqa: T201  what the run came to
     assert moments.keys() >= {"before the run was recorded", *STAGES}
     last = ingested(home, parcels, "--dataset-id", "parcels")
     assert last["version"] == 2 + moments["after the run"]
-    hashes = {asset["content_hash"] for asset in documents(home, "assets") if asset["dataset_id"] == "parcels"}
+    hashes = {
+        asset["content_hash"] for asset in documents(home, "assets") if asset["dataset_id"] == "parcels"
+    }
     assert hashes == {last["content_hash"]}
 
 

@@ -6,10 +6,9 @@ import json
 import shutil
 from pathlib import Path
 
-from sources import write_sample
-
 from e2e.command import catalogue, geoingest_process, ingested, start
 from e2e.home import assert_at_rest, documents, recorded, sha256
+from sources import write_sample
 
 
 def manifest(path: Path, *, dataset_id: str, key: str, **more: object) -> Path:
@@ -41,7 +40,9 @@ def test_the_same_input_gives_the_same_bytes_in_every_home_and_through_every_doo
     landed = tmp_path / "c" / "landing-zone" / "deep" / "places.gpkg"
     landed.parent.mkdir(parents=True)
     shutil.copyfile(source, landed)
-    listed = manifest(tmp_path / "c" / "landing-zone" / "manifests" / "m.json", dataset_id="p", key="deep/places.gpkg")
+    listed = manifest(
+        tmp_path / "c" / "landing-zone" / "manifests" / "m.json", dataset_id="p", key="deep/places.gpkg"
+    )
     by_manifest = ingested(tmp_path / "c", listed)
 
     reports = [first, again, other, by_manifest]
@@ -53,9 +54,13 @@ def test_the_same_input_gives_the_same_bytes_in_every_home_and_through_every_doo
 def test_four_processes_that_ingest_one_dataset_at_once_make_versions_one_to_four(tmp_path):
     home = tmp_path / "home"
     sources = [write_sample(kind, tmp_path / kind) for kind in ("gpkg", "fgb", "geojson", "geojsonseq")]
-    processes = [start("run", source, "--dataset-id", "places", "--home", home, "--json") for source in sources]
+    processes = [
+        start("run", source, "--dataset-id", "places", "--home", home, "--json") for source in sources
+    ]
     outputs = [process.communicate(timeout=120) for process in processes]
-    assert [(process.returncode, output[1]) for process, output in zip(processes, outputs, strict=True)] == [(0, "")] * 4
+    assert [(process.returncode, output[1]) for process, output in zip(processes, outputs, strict=True)] == [
+        (0, "")
+    ] * 4
     reports = [json.loads(stdout) for stdout, _ in outputs]
 
     assert sorted(report["version"] for report in reports) == [1, 2, 3, 4]

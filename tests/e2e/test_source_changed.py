@@ -5,13 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from sources import write_sample
 
 from e2e.home import assert_never_run, documents
 from geoingest.cli import local
 from geoingest.cli.sources import DataOptions, identified, ingest_of_files
 from geoingest.runtime.platform import open_platform
 from geoingest.settings import read_settings
+from sources import write_sample
 
 
 def replaced(path: Path) -> None:
@@ -43,8 +43,7 @@ def test_a_source_that_changes_after_the_plan_fails_the_run(change, code, tmp_pa
         ingest = ingest_of_files(platform, (str(source),), DataOptions())
         planned = local.plan_ingest(platform, identified(ingest, name="places"))
         change(source)
-        with local.registered(platform, planned):
-            run = local.run_planned(platform, planned, watch=lambda stage, done, total: None)
+        run = local.run_planned(platform, planned, watch=lambda *_: None)
     assert (run.status, run.error.code, run.error.stage) == ("failure", code, "load")
     assert "landing-zone/places.geojson" in run.error.message
     [record] = documents(tmp_path, "runs")

@@ -153,6 +153,8 @@ def listening(name: str) -> Iterator[Heard]:
             UnicodeDecodeError,
             ValueError,
             RuntimeError,
+            # pyogrio 0.13 trips over its own variable where GDAL cannot write down a CRS.
+            UnboundLocalError,
         ) as error:
             log.info("GDAL could not read %s: %s", name, error)
             raise SourceUnreadableError(name=name, reason=_meaning(str(error))) from error

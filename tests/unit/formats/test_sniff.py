@@ -255,7 +255,7 @@ def test_sniffing_loads_no_heavy_library():
     heavy = "{'numpy', 'pyarrow', 'pyogrio', 'pyproj', 'shapely'}"
     code = f"import sys, geoingest.formats.sniff; sys.exit(bool({heavy} & set(sys.modules)))"
     environment = {"PYTHONPATH": str(Path(geoingest.__file__).parents[1])}
-    assert subprocess.run([sys.executable, "-c", code], check=False, env=environment).returncode == 0  # noqa: S603
+    assert subprocess.run([sys.executable, "-c", code], check=False, env=environment).returncode == 0
 
 
 def test_shapefile_magic_needs_its_version_too(tmp_path):

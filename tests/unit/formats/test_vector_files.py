@@ -13,6 +13,8 @@ import pyogrio
 import pyproj
 import pytest
 import shapely
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 import sources
 from geoingest.errors import PermanentError
@@ -54,7 +56,7 @@ def open_sample(file_format: str, folder: Path) -> VectorLayer:
     if file_format.endswith(".zip"):
         (folder / "out").mkdir()
         path = unpack(path, folder / "out").path
-    return open_file(path, crs="EPSG:4326" if file_format == "topojson" else None)
+    return open_file(path)
 
 
 def names_in(folder: Path) -> list[str]:
@@ -153,7 +155,7 @@ class TestEveryFormat:
     def test_the_crs_is_found_and_says_where_from(self, file_format, tmp_path):
         layer = open_sample(file_format, tmp_path)
         assert pyproj.CRS.from_json(layer.crs).equals("EPSG:4326", ignore_axis_order=True)
-        assert layer.crs_from == ("manifest" if file_format == "topojson" else "data")
+        assert layer.crs_from == ("format" if file_format == "topojson" else "data")
 
     def test_batches_hold_no_more_rows_than_asked_for(self, tmp_path):
         layer = open_sample("gpkg", tmp_path)
@@ -203,7 +205,6 @@ class TestGeometry:
             pytest.param({"type": "Point", "coordinates": ["1", 2]}, id="text"),
             pytest.param({"type": "Point", "coordinates": [1]}, id="one coordinate"),
             pytest.param({"type": "Point", "coordinates": [1, 2, 3, 4]}, id="four coordinates"),
-            pytest.param({"type": "Point", "coordinates": [1, float("nan")]}, id="NaN"),
             pytest.param({"type": "LineString", "coordinates": [[0, 0], [None, 1]]}, id="null inside"),
             pytest.param({"type": "LineString", "coordinates": [0, 0]}, id="too shallow"),
             pytest.param({"type": "Point", "coordinates": [[0, 0]]}, id="too deep"),
@@ -307,6 +308,39 @@ class TestGeojsonValues:
         assert table["a"].type == kind
         assert table["a"].to_pylist() == (values if expected is None else expected)
 
+    @settings(max_examples=150, deadline=None)
+    @given(
+        values=st.lists(
+            st.one_of(
+                st.none(),
+                st.booleans(),
+                st.integers(-(2**70), 2**70),
+                st.floats(allow_nan=False, allow_infinity=False),
+                st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"])),
+                st.sampled_from(["2024-01-02", "12:00:00", "2024-01-02T12:00:00Z", "NaN", "1", ""]),
+            ),
+            min_size=1,
+            max_size=5,
+        )
+    )
+    def test_no_value_ever_changes(self, values, tmp_path_factory):
+        found = column(tmp_path_factory.mktemp("values"), *values).to_pylist()
+        for value, result in zip(values, found, strict=True):
+            if isinstance(result, str) and not isinstance(value, str):
+                assert json.loads(result) == value
+            elif isinstance(result, (date, time)):
+                assert result.isoformat().replace("+00:00", "Z") == value
+            else:
+                assert (result, result is None) == (value, value is None)
+
+    @pytest.mark.parametrize("text", ["a\0b", "\ud800", {"b": ["\0"]}])
+    def test_text_that_gdal_would_cut_is_an_error(self, text, tmp_path):
+        path = tmp_path / "a.geojson"
+        feature = {"type": "Feature", "properties": {"a": text}, "geometry": None}
+        path.write_text(json.dumps({"type": "FeatureCollection", "features": [feature]}))
+        with pytest.raises(SourceUnreadableError, match="property 'a'"):
+            open_file(path)
+
     def test_numeric_feature_ids_are_kept(self, tmp_path):
         features = [
             {"type": "Feature", "id": n, "properties": {"a": 1}, "geometry": POINT} for n in (7, 7, 2**60)
@@ -374,6 +408,7 @@ class TestGeojsonFiles:
             pytest.param('{"type":"FeatureCollection","features":[5]}', id="no feature"),
             pytest.param('{"type":"FeatureCollection","features":{}}', id="features no array"),
             pytest.param('{"type":"FeatureCollection"}', id="no features"),
+            pytest.param('{"type":"Feature","properties":{"a":NaN},"geometry":null}', id="NaN"),
             pytest.param('{"type":"Feature","properties":[1],"geometry":null}', id="properties no object"),
         ],
     )
@@ -485,6 +520,30 @@ class TestCrs:
         layer = open_file(sources.write_sample("gpkg", tmp_path), crs="EPSG:28355", force_crs=True)
         assert (pyproj.CRS.from_json(layer.crs), layer.crs_from) == (pyproj.CRS("EPSG:28355"), "manifest")
         assert len(layer.warnings) == 1
+
+    @pytest.mark.parametrize(
+        "prj", [b"nonsense", b"PROJCS[\xff\xfe", b'GEOGCS["x",DATUM["y"', b"+proj=longlat"]
+    )
+    def test_an_odd_prj_is_an_error_that_only_force_overrides(self, prj, tmp_path):
+        path = sources.write_sample("shp", tmp_path)
+        path.with_suffix(".prj").write_bytes(prj)
+        for crs in (None, "EPSG:2193"):
+            with pytest.raises(CrsUnknownError):
+                open_file(path, crs=crs)
+        layer = open_file(path, crs="EPSG:2193", force_crs=True)
+        assert (pyproj.CRS.from_json(layer.crs), layer.crs_from) == (pyproj.CRS("EPSG:2193"), "manifest")
+
+    def test_a_prj_with_accents_in_latin1_is_read(self, tmp_path):
+        path = sources.write_sample("shp", tmp_path)
+        wkt = pyproj.CRS("EPSG:2154").to_wkt("WKT1_ESRI").replace('"RGF_1993', '"Système_1993', 1)
+        path.with_suffix(".prj").write_bytes(wkt.encode("latin-1"))
+        assert pyproj.CRS.from_json(open_file(path).crs).ellipsoid.name == "GRS 1980"
+
+    def test_an_empty_prj_is_none(self, tmp_path):
+        path = sources.write_sample("shp", tmp_path)
+        path.with_suffix(".prj").write_bytes(b" \n")
+        with pytest.raises(CrsMissingError):
+            open_file(path)
 
     def test_undefined_srs_of_a_geopackage_counts_as_missing(self, tmp_path):
         path = sources.write_sample("gpkg", tmp_path)
@@ -711,6 +770,55 @@ class TestShapefiles:
             assert geometries_of(open_file(path)) == [shapely.Point(1, 2), None]
 
 
+class TestTopojson:
+    def write(self, folder: Path, *geometries: dict[str, object], arcs: list[object]) -> Path:
+        places = {"type": "GeometryCollection", "geometries": list(geometries)}
+        return sources.write_json(
+            folder / "a.topojson", {"type": "Topology", "objects": {"places": places}, "arcs": arcs}
+        )
+
+    def test_shared_arcs_are_put_together(self, tmp_path):
+        shape = {"type": "Polygon", "arcs": [[0, ~1]], "properties": {"a": 1}}
+        path = self.write(tmp_path, shape, arcs=[[[0, 0], [1, 0], [1, 1]], [[0, 0], [0, 1], [1, 1]]])
+        [found] = geometries_of(open_file(path, crs="EPSG:4326"))
+        assert found.equals(shapely.box(0, 0, 1, 1))
+
+    @pytest.mark.parametrize(
+        ("values", "expected"),
+        [
+            pytest.param([2**63, None], ["9223372036854775808", None], id="beyond 64 bits"),
+            pytest.param([2**53 + 1, 0.5], ["9007199254740993", "0.5"], id="rounded by a float"),
+            pytest.param([True, 2], ["true", "2"], id="boolean and number"),
+        ],
+    )
+    def test_values_stay_exact(self, values, expected, tmp_path):
+        points = [{**POINT, "properties": {"a": value}} for value in values]
+        layer = open_file(self.write(tmp_path, *points, arcs=[]), crs="EPSG:4326")
+        assert [row["a"] for row in rows_of(layer)] == expected
+
+    @pytest.mark.parametrize(
+        ("geometry", "arcs"),
+        [
+            pytest.param({"type": "LineString", "arcs": [5]}, [], id="no such arc"),
+            pytest.param({"type": "LineString", "arcs": ["0"]}, [[[0, 0], [1, 1]]], id="arc by text"),
+            pytest.param({"type": "Point", "coordinates": ["x", 1]}, [], id="text as a coordinate"),
+            pytest.param({"type": "MultiPoint", "coordinates": [[1]]}, [], id="one coordinate"),
+            pytest.param({"type": "LineString", "arcs": [0]}, [[["x", 0]]], id="text in an arc"),
+        ],
+    )
+    def test_what_gdal_would_make_empty_is_an_error(self, geometry, arcs, tmp_path):
+        with pytest.raises(SourceUnreadableError):
+            open_file(self.write(tmp_path, geometry, arcs=arcs), crs="EPSG:4326")
+
+    def test_the_crs_is_the_one_of_geojson_unless_the_manifest_names_another(self, tmp_path):
+        path = self.write(tmp_path, {**POINT, "properties": {}}, arcs=[])
+        by_format, named = open_file(path), open_file(path, crs="EPSG:2056")
+        assert [(layer.crs_from, json.loads(layer.crs)["id"]["code"]) for layer in (by_format, named)] == [
+            ("format", 4326),
+            ("manifest", 2056),
+        ]
+
+
 class TestXml:
     KML = (
         '<kml xmlns="http://www.opengis.net/kml/2.2"><Document>{schema}<Placemark id="a"><name>A</name>{data}'
@@ -742,6 +850,17 @@ class TestXml:
         text = f"<!--{'x' * 1000}--><!DOCTYPE kml>" + self.KML.format(schema="", data="")
         with pytest.raises(XmlDoctypeError):
             open_file(write_text(tmp_path, "a.kml", text))
+
+    @pytest.mark.parametrize("text", ["a,2", "1,", "1;2", "1,2,3 x", "0x10,2", "1,2\u0661"])
+    def test_coordinates_that_are_no_numbers_are_an_error(self, text, tmp_path):
+        kml = self.KML.format(schema="", data="").replace("1,2</", f"{text}</")
+        with pytest.raises(SourceUnreadableError, match="no numbers"):
+            open_file(write_text(tmp_path, "a.kml", kml))
+
+    @pytest.mark.parametrize("text", ["1,2", " 1.5,-2e1,+.5\n", "\n 1 , 2 "])
+    def test_coordinates_that_are_numbers_are_read(self, text, tmp_path):
+        kml = self.KML.format(schema="", data="").replace("1,2</", f"{text}</")
+        assert len(geometries_of(open_file(write_text(tmp_path, "a.kml", kml)))) == 1
 
     def test_damaged_xml_is_an_error_with_its_line(self, tmp_path):
         text = self.KML.format(schema="", data="\n<unclosed>")
@@ -824,12 +943,28 @@ class TestGdal:
         layer = open_file(write_features(tmp_path, {"a": None, "b": 1}, {"a": None, "b": None}))
         assert (is_all_null(layer, "a"), is_all_null(layer, "b")) == (True, False)
 
-    def test_a_file_geodatabase_that_lost_a_table_is_an_error(self, tmp_path):
+    @pytest.mark.parametrize("suffix", [".gdbtable", ".gdbtablx"])
+    @pytest.mark.parametrize("share", [0.0, 0.3, 0.9])
+    def test_a_file_geodatabase_with_a_truncated_table_is_an_error(self, share, suffix, tmp_path):
         path = sources.write_sample("gdb", tmp_path)
-        biggest = max(path.glob("a0000000[5-9].gdbtable"), key=lambda file: file.name)
-        biggest.write_bytes(biggest.read_bytes()[:-200])
+        part = path / f"a00000009{suffix}"
+        part.write_bytes(part.read_bytes()[: int(part.stat().st_size * share)])
         with pytest.raises(SourceUnreadableError):
             rows_of(open_file(path))
+
+    def test_a_damaged_table_of_a_file_geodatabase_is_not_an_empty_layer(self, tmp_path):
+        path = sources.write_sample("gdb", tmp_path)
+        part = path / "a00000009.gdbtable"
+        content = bytearray(part.read_bytes())
+        content[32] ^= 0xFF
+        part.write_bytes(content)
+        with pytest.raises(SourceUnreadableError, match="cannot be opened"):
+            rows_of(open_file(path))
+
+    def test_an_empty_layer_of_a_file_geodatabase_is_empty(self, tmp_path):
+        table = sources.sample_table("name").slice(0, 0)
+        path = sources.write_vector(tmp_path / "a.gdb", table, driver="OpenFileGDB", layer="a")
+        assert rows_of(open_file(path)) == []
 
 
 def write_dbf(path: Path, rows: list[bytes], *, ldid: int = 0, width: int = 20) -> None:
