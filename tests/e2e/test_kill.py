@@ -8,6 +8,8 @@ from __future__ import annotations
 import os
 import random
 import signal
+import subprocess
+import sys
 import time
 from collections import Counter
 from pathlib import Path
@@ -17,8 +19,8 @@ import pyarrow as pa
 import pytest
 import shapely
 
-from e2e.command import geoingest, geoingest_process, ingested, start
-from e2e.home import assert_at_rest, documents, recorded
+from e2e.command import environment, geoingest, geoingest_process, ingested, start
+from e2e.home import assert_at_rest, documents, lake, recorded
 from sources import write_sample, write_vector
 
 KILLS = int(os.environ.get("GEOINGEST_KILLS", "25"))
@@ -176,3 +178,38 @@ def test_an_interrupted_run_is_canceled_and_cleans_up_itself(number, delay_s, pa
     assert_at_rest(tmp_path)
     assert recorded(tmp_path) == {}
     assert "run_canceled" in {act["action"] for act in documents(tmp_path, "activity_logs")}
+
+
+DIES = """
+import os, signal
+from geoingest.cli import main
+from geoingest.stores.objects.directory import DirectoryObjects
+
+put, calls = DirectoryObjects.put, []
+
+def dies(self, bucket, key, path, *, content_type):
+    calls.append(key)
+    if (len(calls), {after}) == ({call}, False):
+        os.kill(os.getpid(), signal.SIGKILL)
+    info = put(self, bucket, key, path, content_type=content_type)
+    if (len(calls), {after}) == ({call}, True):
+        os.kill(os.getpid(), signal.SIGKILL)
+    return info
+
+DirectoryObjects.put = dies
+main({arguments!r})
+"""
+
+
+@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
+@pytest.mark.parametrize("call", [pytest.param(1, id="repaired"), pytest.param(2, id="data")])
+def test_a_run_killed_around_an_upload_leaves_no_object_and_no_claim(call, after, parcels, places, tmp_path):
+    arguments = ["run", str(parcels), "--dataset-id", "d", "--home", str(tmp_path)]
+    script = DIES.format(after=after, call=call, arguments=arguments)
+    killed = subprocess.run([sys.executable, "-c", script], check=False, capture_output=True, env=environment(), timeout=60)
+    assert killed.returncode == -signal.SIGKILL, killed.stderr
+    assert [asset["status"] for asset in documents(tmp_path, "assets")] == ["pending"]
+    assert len(lake(tmp_path)) == call - 1 + after
+    assert ingested(tmp_path, places, "--dataset-id", "d")["version"] in {1, 2}
+    assert_at_rest(tmp_path)
+    assert [(run["error"] or {}).get("code") for run in documents(tmp_path, "runs")] == ["RUN_ABANDONED", None]
