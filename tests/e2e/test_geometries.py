@@ -13,10 +13,10 @@ import pyarrow.parquet as pq
 import pytest
 import shapely
 from geoparquet_validator import check, failed
-from sources import write_json, write_vector
 
 from e2e.command import catalogue, ingested
 from e2e.home import assert_at_rest
+from sources import write_json, write_vector
 
 
 def write(path: Path, wkb: list[bytes | None], *, crs: str = "EPSG:4326") -> Path:
@@ -122,7 +122,10 @@ def test_curves_become_segments_of_at_most_four_degrees(wkb, geometry_type, tmp_
 
 
 def test_lineage_counts_the_curves_that_became_segments(tmp_path):
-    ingested(tmp_path / "home", write(tmp_path / "in.gpkg", [arc(CIRCLE), *iso("LINESTRING (0 0, 1 1)")], crs="EPSG:3857"))
+    ingested(
+        tmp_path / "home",
+        write(tmp_path / "in.gpkg", [arc(CIRCLE), *iso("LINESTRING (0 0, 1 1)")], crs="EPSG:3857"),
+    )
     [edge] = catalogue(tmp_path / "home", "lineage")
     assert [step for step in edge["parameters"]["steps"] if step["name"] == "linearise"] == [
         {"name": "linearise", "parameters": {"max_angle_degrees": 4.0}, "rows_changed": 1}

@@ -107,7 +107,11 @@ def kill_one(home: Path, source: Path, *, part: str, after_s: float, known: set[
 def test_a_run_killed_at_any_moment_leaves_nothing_behind(parcels, places, tmp_path):
     home = tmp_path / "home"
     whole = geoingest_process("run", parcels, "--dataset-id", "parcels", "--home", home, "--json").document
-    seconds = {"start": whole["seconds"] - sum(whole["stages"].values()) + 0.2} | whole["stages"] | {"commit": COMMIT_S}
+    seconds = (
+        {"start": whole["seconds"] - sum(whole["stages"].values()) + 0.2}
+        | whole["stages"]
+        | {"commit": COMMIT_S}
+    )
     moments: Counter[str] = Counter()
     draw = random.Random(20240229)
     for number in range(KILLS):
@@ -206,10 +210,15 @@ main({arguments!r})
 def test_a_run_killed_around_an_upload_leaves_no_object_and_no_claim(call, after, parcels, places, tmp_path):
     arguments = ["run", str(parcels), "--dataset-id", "d", "--home", str(tmp_path)]
     script = DIES.format(after=after, call=call, arguments=arguments)
-    killed = subprocess.run([sys.executable, "-c", script], check=False, capture_output=True, env=environment(), timeout=60)
+    killed = subprocess.run(
+        [sys.executable, "-c", script], check=False, capture_output=True, env=environment(), timeout=60
+    )
     assert killed.returncode == -signal.SIGKILL, killed.stderr
     assert [asset["status"] for asset in documents(tmp_path, "assets")] == ["pending"]
     assert len(lake(tmp_path)) == call - 1 + after
     assert ingested(tmp_path, places, "--dataset-id", "d")["version"] in {1, 2}
     assert_at_rest(tmp_path)
-    assert [(run["error"] or {}).get("code") for run in documents(tmp_path, "runs")] == ["RUN_ABANDONED", None]
+    assert [(run["error"] or {}).get("code") for run in documents(tmp_path, "runs")] == [
+        "RUN_ABANDONED",
+        None,
+    ]
