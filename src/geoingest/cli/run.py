@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import sys
 import time
@@ -53,7 +52,6 @@ def command(
     from geoingest.runtime.platform import open_platform
     from geoingest.settings import read_settings
 
-    logging.basicConfig(level=os.environ.get("GEOINGEST_LOG", "CRITICAL").upper(), stream=sys.stderr)
     interruption = Interruption()
     options = DataOptions(intent=intent, dataset_id=dataset_id, title=title, layer=layer, crs=crs)
     environment = dict(os.environ) | ({"GEOINGEST_ENGINE": engine} if engine else {})
