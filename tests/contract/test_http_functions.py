@@ -19,7 +19,6 @@ from pathlib import Path
 import pytest
 from cloudevents.conversion import to_binary, to_structured
 from cloudevents.http import CloudEvent, from_http
-from sources import write_sample
 
 from e2e.command import ROOT, environment
 from e2e.home import assert_at_rest, documents
@@ -32,6 +31,7 @@ from geoingest.settings import read_settings
 from geoingest.stores.ledger.runs import end_run, register_run
 from geoingest_operator.finish import finish_run
 from geoingest_operator.plan import first_event
+from sources import write_sample
 
 STAGES = ("load", "transform", "export")
 EXPORTED, FAILED = "dev.geoingest.dataset.exported.v1", "dev.geoingest.run.failed.v1"
@@ -113,14 +113,21 @@ def home(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def servers(home):
-    with served("load", home) as load, served("transform", home) as transform, served("export", home) as export:
+    with (
+        served("load", home) as load,
+        served("transform", home) as transform,
+        served("export", home) as export,
+    ):
         yield dict(zip(STAGES, (load, transform, export), strict=True))
 
 
 @pytest.fixture(scope="module")
 def sources(tmp_path_factory):
     folder = tmp_path_factory.mktemp("in")
-    return {name: write_sample(name, folder / name) for name in ("gpkg", "geojson", "fgb", "kml", "gml", "geojsonseq")}
+    return {
+        name: write_sample(name, folder / name)
+        for name in ("gpkg", "geojson", "fgb", "kml", "gml", "geojsonseq")
+    }
 
 
 @pytest.fixture
@@ -139,7 +146,11 @@ def plan(platform, source: Path, **options: str):
 
 def forwarded(answer: Answer) -> tuple[dict[str, str], bytes]:
     """What a broker keeps of a reply: the event, nothing of the transport."""
-    kept = {name: value for name, value in answer.headers.items() if name.startswith("ce-") or name == "content-type"}
+    kept = {
+        name: value
+        for name, value in answer.headers.items()
+        if name.startswith("ce-") or name == "content-type"
+    }
     return kept, answer.body
 
 
@@ -149,7 +160,11 @@ def run_document(home: Path, run_id: str):
 
 
 def available(home: Path, run_id: str):
-    return [asset for asset in documents(home, "assets") if asset["run_id"] == run_id and asset["status"] == "available"]
+    return [
+        asset
+        for asset in documents(home, "assets")
+        if asset["run_id"] == run_id and asset["status"] == "available"
+    ]
 
 
 def to_binary_form(headers, body):
@@ -161,7 +176,9 @@ def to_structured_form(headers, body):
 
 
 @pytest.mark.parametrize("form", [to_binary_form, to_structured_form])
-def test_a_run_goes_from_function_to_function_and_ends_as_an_available_asset(form, servers, platform, home, sources):
+def test_a_run_goes_from_function_to_function_and_ends_as_an_available_asset(
+    form, servers, platform, home, sources
+):
     run, message = plan(platform, sources["gpkg"], dataset_id=f"by-{form.__name__}")
     types = []
     for stage in STAGES:
@@ -199,7 +216,8 @@ def test_two_deliveries_at_once_do_the_work_once(servers, platform, home, source
     run, message = plan(platform, sources["geojson"], dataset_id="at-once")
     for stage in STAGES:
         with ThreadPoolExecutor(4) as pool:
-            answers = list(pool.map(lambda _: servers[stage].post(*message), range(4)))
+            sent = [pool.submit(servers[stage].post, *message) for _ in range(4)]
+            answers = [delivery.result() for delivery in sent]
         assert {answer.status for answer in answers} <= {200, 409}
         done = [answer for answer in answers if answer.status == 200]
         assert len({answer.body for answer in done}) == 1
@@ -255,7 +273,9 @@ def test_what_is_no_event_of_ours_is_answered_with_400(stage, headers, body, ser
     assert b"Traceback" not in answer.body
 
 
-def test_events_with_a_wrong_token_or_of_an_unknown_run_are_taken_and_ignored(servers, platform, home, sources):
+def test_events_with_a_wrong_token_or_of_an_unknown_run_are_taken_and_ignored(
+    servers, platform, home, sources
+):
     run, (headers, body) = plan(platform, sources["gpkg"], dataset_id="ignored")
     forged = json.dumps(json.loads(body) | {"token": "0" * 32}).encode()
     unknown = first_event(run.model_copy(update={"run_id": "2f1a9a3e-0000-5000-8000-000000000000"}))
@@ -281,14 +301,19 @@ def test_a_permanent_failure_is_answered_with_its_event_once_and_for_all(servers
     assert (first.status, first.event["type"]) == (200, FAILED)
     assert forwarded(first) == forwarded(again)
     failed = run_document(home, run.run_id)
-    assert (failed["status"], failed["error"]["code"], failed["stages"]["load"]["claims"]) == ("failure", "LAYER_NOT_FOUND", 1)
+    assert (failed["status"], failed["error"]["code"], failed["stages"]["load"]["claims"]) == (
+        "failure",
+        "LAYER_NOT_FOUND",
+        1,
+    )
     assert finish_run(platform, run.run_id)
     assert available(home, run.run_id) == []
 
 
 UNCLOSED = """<?xml version="1.0"?>
 <ogr:FeatureCollection xmlns:ogr="http://ogr.maptools.org/" xmlns:gml="http://www.opengis.net/gml/3.2" gml:id="c">
-<ogr:featureMember><ogr:a gml:id="a.1"><ogr:geom><gml:Polygon srsName="EPSG:3857" gml:id="g"><gml:exterior><gml:LinearRing>
+<ogr:featureMember><ogr:a gml:id="a.1"><ogr:geom><gml:Polygon srsName="EPSG:3857" gml:id="g">
+<gml:exterior><gml:LinearRing>
 <gml:posList>0 0 0 9 9 9 9 0</gml:posList>
 </gml:LinearRing></gml:exterior></gml:Polygon></ogr:geom></ogr:a></ogr:featureMember></ogr:FeatureCollection>"""
 

@@ -34,7 +34,11 @@ def test_validate_accepts_what_is_right(name):
 
 def test_validate_lists_every_problem_and_records_nothing(tmp_path):
     answer = geoingest_process("validate", BAD, "--json", cwd=tmp_path)
-    assert (answer.code, answer.document["status"], answer.error["code"]) == (2, "rejected", "MANIFEST_INVALID")
+    assert (answer.code, answer.document["status"], answer.error["code"]) == (
+        2,
+        "rejected",
+        "MANIFEST_INVALID",
+    )
     assert len(answer.error["problems"]) > 10
     for problem in answer.error["problems"]:
         assert f"{problem['path']}: {problem['message']}" in answer.stderr
@@ -47,12 +51,18 @@ def test_validate_refuses_a_file_that_is_not_there(tmp_path):
     assert "none.json" in answer.stderr
 
 
-@pytest.mark.parametrize(("wanted", "version", "title"), [("countries", 2, "Second <b>&</b>"), ("countries@v1", 1, "First")])
+@pytest.mark.parametrize(
+    ("wanted", "version", "title"), [("countries", 2, "Second <b>&</b>"), ("countries@v1", 1, "First")]
+)
 def test_show_describes_the_latest_version_or_the_named_one(wanted, version, title, home):
     answer = geoingest("show", wanted, "--home", home, "--json")
     document = answer.document
     assert answer.code == 0
-    assert (document["version"], document["metadata"]["title"], document["row_count"]) == (version, title, 177)
+    assert (document["version"], document["metadata"]["title"], document["row_count"]) == (
+        version,
+        title,
+        177,
+    )
     assert document["content_hash"] == f"sha256:{sha256(Path(document['path']))}"
     assert [edge["target_asset_id"] for edge in document["lineage"]] == [document["asset_id"]]
     words = geoingest("show", wanted, "--home", home)
@@ -60,10 +70,16 @@ def test_show_describes_the_latest_version_or_the_named_one(wanted, version, tit
     assert f"countries v{version}" in words.stdout
 
 
-@pytest.mark.parametrize("wanted", ["nobody", "countries@v3", "countries@v0", "countries@", "@v1", "countries@latest"])
+@pytest.mark.parametrize(
+    "wanted", ["nobody", "countries@v3", "countries@v0", "countries@", "@v1", "countries@latest"]
+)
 def test_show_of_what_is_not_there_is_refused(wanted, home):
     answer = geoingest("show", wanted, "--home", home, "--json")
-    assert (answer.code, answer.document["status"], answer.error["code"]) == (2, "rejected", "DATASET_NOT_FOUND")
+    assert (answer.code, answer.document["status"], answer.error["code"]) == (
+        2,
+        "rejected",
+        "DATASET_NOT_FOUND",
+    )
     assert answer.error["hint"]
 
 
@@ -79,7 +95,11 @@ class References(HTMLParser):
     def handle_starttag(self, tag, attrs):
         self.tags.add(tag)
         self.paths += tag in {"path", "use"}
-        self.outside += [value for name, value in attrs if name in {"src", "href", "xlink:href"} and not value.startswith(("#", "data:"))]
+        self.outside += [
+            value
+            for name, value in attrs
+            if name in {"src", "href", "xlink:href"} and not value.startswith(("#", "data:"))
+        ]
 
 
 def test_show_writes_a_page_with_a_map_that_needs_nothing_else(home, tmp_path):
@@ -120,7 +140,12 @@ def test_doctor_fails_and_says_how_to_mend_when_the_home_is_no_folder(tmp_path):
 
 def test_a_home_that_cannot_be_used_is_said_in_words(tmp_path):
     (tmp_path / "home").write_text("a file")
-    for arguments in (("run", COUNTRIES / "countries.geojson"), ("catalog", "assets"), ("show", "x"), ("janitor",)):
+    for arguments in (
+        ("run", COUNTRIES / "countries.geojson"),
+        ("catalog", "assets"),
+        ("show", "x"),
+        ("janitor",),
+    ):
         answer = geoingest(*arguments, "--home", tmp_path / "home" / "in", "--json")
         assert (answer.code, answer.error["code"]) == (2, "LEDGER_UNAVAILABLE"), answer
         assert "Traceback" not in answer.stderr

@@ -31,7 +31,9 @@ def loaded_by(code: str, *, cwd: Path) -> set[str]:
     return set(json.loads(done.stdout.splitlines()[-1]))
 
 
-@pytest.mark.parametrize("arguments", ["--help", "--version", "run --help", "catalog --help", "janitor --help"])
+@pytest.mark.parametrize(
+    "arguments", ["--help", "--version", "run --help", "catalog --help", "janitor --help"]
+)
 def test_help_loads_nothing_heavy(arguments, tmp_path):
     code = f"""
 from geoingest.cli import main

@@ -36,9 +36,8 @@ def parcels(tmp_path_factory) -> Path:
     x, y = (axis.ravel() / 100 for axis in np.meshgrid(np.arange(side), np.arange(side)))
     boxes = shapely.box(x, y, x + 0.009, y + 0.009)[:60_000]
     bow_tie = np.array([[0, 0], [1, 1], [1, 0], [0, 1], [0, 0]]) * 0.009
-    boxes[::1000] = shapely.polygons(
-        [bow_tie + (west, south) for west, south in zip(x[:60_000:1000], y[:60_000:1000])]
-    )
+    corners = np.column_stack([x, y])[:60_000:1000]
+    boxes[::1000] = shapely.polygons(bow_tie + corners[:, None])
     table = pa.table(
         {
             "id": np.arange(60_000),
@@ -107,9 +106,13 @@ def kill_one(home: Path, source: Path, *, part: str, after_s: float, known: set[
 def test_a_run_killed_at_any_moment_leaves_nothing_behind(parcels, places, tmp_path):
     home = tmp_path / "home"
     whole = geoingest_process("run", parcels, "--dataset-id", "parcels", "--home", home, "--json").document
-    seconds = {"start": whole["seconds"] - sum(whole["stages"].values()) + 0.2} | whole["stages"] | {"commit": COMMIT_S}
+    seconds = (
+        {"start": whole["seconds"] - sum(whole["stages"].values()) + 0.2}
+        | whole["stages"]
+        | {"commit": COMMIT_S}
+    )
     moments: Counter[str] = Counter()
-    draw = random.Random(20240229)
+    draw = random.Random(20240229)  # noqa: S311  moments, not secrets
     for number in range(KILLS):
         known = {run["run_id"] for run in documents(home, "runs")}
         part = list(seconds)[number % len(seconds)]
@@ -206,10 +209,15 @@ main({arguments!r})
 def test_a_run_killed_around_an_upload_leaves_no_object_and_no_claim(call, after, parcels, places, tmp_path):
     arguments = ["run", str(parcels), "--dataset-id", "d", "--home", str(tmp_path)]
     script = DIES.format(after=after, call=call, arguments=arguments)
-    killed = subprocess.run([sys.executable, "-c", script], check=False, capture_output=True, env=environment(), timeout=60)
+    killed = subprocess.run(
+        [sys.executable, "-c", script], check=False, capture_output=True, env=environment(), timeout=60
+    )
     assert killed.returncode == -signal.SIGKILL, killed.stderr
     assert [asset["status"] for asset in documents(tmp_path, "assets")] == ["pending"]
     assert len(lake(tmp_path)) == call - 1 + after
     assert ingested(tmp_path, places, "--dataset-id", "d")["version"] in {1, 2}
     assert_at_rest(tmp_path)
-    assert [(run["error"] or {}).get("code") for run in documents(tmp_path, "runs")] == ["RUN_ABANDONED", None]
+    assert [(run["error"] or {}).get("code") for run in documents(tmp_path, "runs")] == [
+        "RUN_ABANDONED",
+        None,
+    ]
