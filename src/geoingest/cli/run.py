@@ -47,12 +47,12 @@ def command(
     s3://landing-zone/... paths resolve below the home folder. Exits 0 on success, 1 when the run
     failed, 2 when the input was refused before running.
     """
+    started = time.monotonic()
     from geoingest.cli.output import refusals
     from geoingest.cli.sources import DataOptions
     from geoingest.runtime.platform import open_platform
     from geoingest.settings import read_settings
 
-    started = time.monotonic()
     logging.basicConfig(level=os.environ.get("GEOINGEST_LOG", "CRITICAL").upper(), stream=sys.stderr)
     interruption = Interruption()
     options = DataOptions(intent=intent, dataset_id=dataset_id, title=title, layer=layer, crs=crs)

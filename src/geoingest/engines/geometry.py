@@ -16,6 +16,7 @@ import pyarrow as pa
 import shapely
 
 from geoingest.engines.port import StepEffect
+from geoingest.engines.tally import Tally
 from geoingest.errors.geometry import (
     CoordinatesUnprojectableError,
     GeometryInvalidError,
@@ -50,7 +51,8 @@ class Chunk:
     """Geometries on their way through the steps, and what the steps did to them.
 
     `source` is the column as read, in `crs` (PROJJSON); `row` is the first row's number in the source `name`.
-    `transform` null: they are in the target CRS already. `changed`: rows changed, by step name.
+    `transform` null: they are in the target CRS already. `changed`: rows changed, by step name. `tally` counts
+    what came out of the last step.
     """
 
     source: pa.Array
@@ -61,18 +63,34 @@ class Chunk:
     row: int
     changed: dict[str, int] = field(default_factory=dict)
     repaired: Repaired | None = None
+    tally: Tally = field(default_factory=Tally)
+    _walk: wkb.Walk | None = None
 
     def walk(self) -> wkb.Walk:
-        """The coordinates of the geometries as they are now."""
-        return wkb.walk(self.column)
+        """The coordinates of the geometries as they are now; walked once for each layout of their bytes."""
+        if self._walk is None:
+            self._walk = wkb.walk(self.column)
+        return self._walk
+
+    def replace(self, column: pa.Array) -> None:
+        """Go on with other geometries."""
+        if column is not self.column:
+            self.column, self._walk = column, None
+
+    def move(self, column: pa.Array) -> None:
+        """Go on with the same geometries at other coordinates."""
+        self._walk = wkb.moved(self.walk(), column)
+        self.column = column
 
 
 def apply_steps(chunk: Chunk, steps: Sequence[Step]) -> Chunk:
     """The chunk after all steps, in order. Raises: a PermanentError that names the source and the row."""
-    chunk.column = wkb.normalise(chunk.column)
+    chunk.replace(wkb.normalise(chunk.column))
     for step in steps:
         chunk.changed[step.name] = _APPLY[type(step)](chunk, step)
-    chunk.column, _ = wkb.orient(chunk.column, chunk.walk())
+    oriented, _ = wkb.orient(chunk.column, chunk.walk())
+    chunk.move(oriented)
+    chunk.tally.add(chunk.walk())
     return chunk
 
 
@@ -80,12 +98,14 @@ def _linearise(chunk: Chunk, step: Linearise) -> int:
     walk = chunk.walk()
     if wkb.is_linear(walk.types):
         return 0
-    chunk.column, changed = wkb.linearise(chunk.column, walk, step.max_angle_degrees)
+    linear, changed = wkb.linearise(chunk.column, walk, step.max_angle_degrees)
+    chunk.replace(linear)
     return changed
 
 
 def _promote(chunk: Chunk, step: PromoteMulti) -> int:  # noqa: ARG001  the step has no parameters
-    chunk.column, changed = wkb.promote(chunk.column)
+    promoted, changed = wkb.promote(chunk.column, chunk.walk())
+    chunk.replace(promoted)
     return changed
 
 
@@ -93,7 +113,7 @@ def _reproject(chunk: Chunk, step: Reproject) -> int:  # noqa: ARG001  the trans
     if chunk.transform is None:
         return 0
     walk = chunk.walk()
-    chunk.column = wkb.map_xy(chunk.column, walk, chunk.transform)
+    chunk.move(wkb.map_xy(chunk.column, walk, chunk.transform))
     _require_finite(chunk)
     return int(np.count_nonzero(walk.types))
 
@@ -139,7 +159,7 @@ def _mend(
         row = chunk.row + int(rows[lost[0]])
         raise GeometryUnrepairableError(source=chunk.name, row=row, reason=reasons[lost[0]])
     replaced = shapely.to_wkb(mended, flavor="iso", output_dimension=4, byte_order=1)
-    chunk.column = wkb.replace_rows(chunk.column, rows, replaced.tolist())
+    chunk.replace(wkb.replace_rows(chunk.column, rows, replaced.tolist()))
     chunk.repaired = Repaired(
         rows=tuple(int(chunk.row + row) for row in rows),
         reasons=tuple(reasons),
@@ -165,7 +185,7 @@ def _simplify(chunk: Chunk, step: Simplify) -> int:
     changed = np.flatnonzero(shapely.get_num_coordinates(simpler) != shapely.get_num_coordinates(shapes))
     if changed.size:
         replaced = shapely.to_wkb(simpler[changed], flavor="iso", output_dimension=4, byte_order=1)
-        chunk.column = wkb.replace_rows(chunk.column, changed, replaced.tolist())
+        chunk.replace(wkb.replace_rows(chunk.column, changed, replaced.tolist()))
     return int(changed.size)
 
 
