@@ -216,7 +216,8 @@ def test_two_deliveries_at_once_do_the_work_once(servers, platform, home, source
     run, message = plan(platform, sources["geojson"], dataset_id="at-once")
     for stage in STAGES:
         with ThreadPoolExecutor(4) as pool:
-            answers = list(pool.map(lambda _: servers[stage].post(*message), range(4)))
+            sent = [pool.submit(servers[stage].post, *message) for _ in range(4)]
+            answers = [delivery.result() for delivery in sent]
         assert {answer.status for answer in answers} <= {200, 409}
         done = [answer for answer in answers if answer.status == 200]
         assert len({answer.body for answer in done}) == 1
@@ -311,7 +312,8 @@ def test_a_permanent_failure_is_answered_with_its_event_once_and_for_all(servers
 
 UNCLOSED = """<?xml version="1.0"?>
 <ogr:FeatureCollection xmlns:ogr="http://ogr.maptools.org/" xmlns:gml="http://www.opengis.net/gml/3.2" gml:id="c">
-<ogr:featureMember><ogr:a gml:id="a.1"><ogr:geom><gml:Polygon srsName="EPSG:3857" gml:id="g"><gml:exterior><gml:LinearRing>
+<ogr:featureMember><ogr:a gml:id="a.1"><ogr:geom><gml:Polygon srsName="EPSG:3857" gml:id="g">
+<gml:exterior><gml:LinearRing>
 <gml:posList>0 0 0 9 9 9 9 0</gml:posList>
 </gml:LinearRing></gml:exterior></gml:Polygon></ogr:geom></ogr:a></ogr:featureMember></ogr:FeatureCollection>"""
 

@@ -63,7 +63,7 @@ def in_any_order(rows: list[dict[str, object]]) -> list[str]:
 
 
 def rows_read_by_geopandas(path: str) -> list[dict[str, object]]:
-    """Attributes as Arrow holds them (pandas makes floats of integers with nulls), geometries as geopandas sees them."""
+    """Attributes as Arrow holds them (pandas makes floats of integers with nulls), geometries by geopandas."""
     frame = geopandas.read_parquet(path)
     table = pq.read_table(path).drop_columns(["bbox", "geom"])
     points = [(point.x, point.y) for point in frame.geometry]

@@ -7,6 +7,7 @@ Pure functions of a chunk: safe in threads.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -30,6 +31,10 @@ if TYPE_CHECKING:
     from geoingest.engines.reproject import Transform
 
     Objects = NDArray[np.object_]
+
+
+# What stands for a reason where GEOS does not get as far as judging.
+MALFORMED = "a ring is not closed, or a ring or line has too few points"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,32 +127,56 @@ def _require_finite(chunk: Chunk) -> None:
 
 
 def _repair(chunk: Chunk, step: Repair) -> int:
-    values = chunk.column.to_numpy(zero_copy_only=False)
-    shapes = shapely.from_wkb(values)
-    invalid = np.flatnonzero(~shapely.is_valid(shapes) & ~shapely.is_missing(shapes))
+    shapes, malformed = _shapes(chunk.column)
+    invalid = np.flatnonzero(malformed | (~shapely.is_valid(shapes) & ~shapely.is_missing(shapes)))
     if invalid.size:
-        _mend(chunk, step, shapes, invalid)
+        _mend(chunk, step, shapes[invalid], malformed[invalid], invalid)
     return int(invalid.size)
 
 
-def _mend(chunk: Chunk, step: Repair, shapes: Objects, invalid: NDArray[np.intp]) -> None:
-    reasons = tuple(str(reason) for reason in shapely.is_valid_reason(shapes[invalid]))
-    source, row = chunk.name, chunk.row + int(invalid[0])
+def _shapes(column: pa.Array) -> tuple[Objects, NDArray[np.bool_]]:
+    """The geometries, and which of them GEOS takes for none at all: open rings come closed, the rest missing."""
+    values = column.to_numpy(zero_copy_only=False)
+    shapes = shapely.from_wkb(values, on_invalid="ignore")
+    malformed = shapely.is_missing(shapes) & column.is_valid().to_numpy(zero_copy_only=False)
+    if malformed.any():
+        shapes[malformed] = shapely.from_wkb(values[malformed], on_invalid="fix")
+    return shapes, malformed
+
+
+def _mend(
+    chunk: Chunk, step: Repair, shapes: Objects, malformed: NDArray[np.bool_], rows: NDArray[np.intp]
+) -> None:
+    """Put valid geometries at `rows`, where `shapes` stand; `malformed` marks those that GEOS refused at first."""
+    told = shapely.is_valid_reason(shapes)
+    reasons = [MALFORMED if bad else str(reason) for bad, reason in zip(malformed, told, strict=True)]
     if step.policy == "reject":
-        raise GeometryInvalidError(source=source, row=row, reason=reasons[0], count=int(invalid.size))
-    try:
-        mended = shapely.make_valid(shapes[invalid], method="structure", keep_collapsed=False)
-    except shapely.GEOSException as error:
-        raise GeometryUnrepairableError(source=source, row=row, reason=reasons[0]) from error
-    if not shapely.is_valid(mended).all() or not np.isfinite(shapely.get_coordinates(mended)).all():
-        raise GeometryUnrepairableError(source=source, row=row, reason=reasons[0])
+        first = chunk.row + int(rows[0])
+        raise GeometryInvalidError(source=chunk.name, row=first, reason=reasons[0], count=len(rows))
+    mended = _made_valid(shapes)
+    lost = np.flatnonzero(shapely.is_missing(mended))
+    if lost.size:
+        row = chunk.row + int(rows[lost[0]])
+        raise GeometryUnrepairableError(source=chunk.name, row=row, reason=reasons[lost[0]])
     replaced = shapely.to_wkb(mended, flavor="iso", output_dimension=4, byte_order=1)
-    chunk.replace(wkb.replace_rows(chunk.column, invalid, replaced.tolist()))
+    chunk.replace(wkb.replace_rows(chunk.column, rows, replaced.tolist()))
     chunk.repaired = Repaired(
-        rows=tuple(int(chunk.row + row) for row in invalid),
-        reasons=reasons,
-        originals=tuple(chunk.source[int(row)].as_py() for row in invalid),
+        rows=tuple(int(chunk.row + row) for row in rows),
+        reasons=tuple(reasons),
+        originals=tuple(chunk.source[int(row)].as_py() for row in rows),
     )
+
+
+def _made_valid(shapes: Objects) -> Objects:
+    """The geometries made valid; missing where that cannot be."""
+    mended = np.empty_like(shapes)
+    for number, shape in enumerate(shapes):
+        # One by one: a failure must not be told of another row.
+        with suppress(shapely.GEOSException):
+            made = shapely.make_valid(shape, method="structure", keep_collapsed=False)
+            if shapely.is_valid(made) and np.isfinite(shapely.get_coordinates(made)).all():
+                mended[number] = made
+    return mended
 
 
 def _simplify(chunk: Chunk, step: Simplify) -> int:
