@@ -177,6 +177,15 @@ def test_duckdb_and_gdal_read_the_same_as_the_source_holds(tmp_path):
     assert found[5] == 177
 
 
+def test_files_of_several_formats_become_one_dataset(tmp_path):
+    sources = [write_sample(sample, tmp_path / sample) for sample in ("gpkg", "geojson", "geojsonseq")]
+    report = ingested(tmp_path / "home", *sources)
+    rows = [{n: _in_utc(v) for n, v in row.items()} for row in rows_read_by_geopandas(report["path"])]
+    expected = [{n: _in_utc(v) for n, v in as_written(row, "gpkg").items()} for row in ROWS]
+    assert in_any_order(rows) == in_any_order(expected * 3)
+    assert validator_failures(Path(report["path"])) == []
+
+
 @pytest.mark.parametrize("count", [1, 2])
 def test_a_projected_source_lands_where_gdal_puts_it(count, tmp_path):
     frame = geopandas.GeoDataFrame(
