@@ -233,9 +233,6 @@ def test_a_manifest_stands_alone_on_the_command_line(tmp_path):
     assert lake(home) == {}
 
 
-@pytest.mark.xfail(
-    strict=True, reason="`geoingest run` does not look at spec.mode; what it answers is to be decided"
-)
 def test_an_ingest_in_mode_plan_is_planned_and_not_run(tmp_path):
     home = tmp_path / "home"
     target = home / "landing-zone" / "countries" / "countries.geojson"
@@ -246,4 +243,9 @@ def test_an_ingest_in_mode_plan_is_planned_and_not_run(tmp_path):
     path = tmp_path / "plan.yaml"
     path.write_text(yaml.safe_dump(document))
     answer = run(home, path)
-    assert lake(home) == {}, answer
+    assert (answer.code, answer.document["status"], answer.document["dataset_id"]) == (
+        0,
+        "planned",
+        "countries",
+    )
+    assert (lake(home), catalogue(home, "runs"), path.exists()) == ({}, [], True)

@@ -81,6 +81,8 @@ def run_sources(
 
     sweep(platform)
     planned, manifest = plan_sources(platform, sources, options)
+    if planned.only_plan:
+        return report.tell_plan(planned.run, as_json=as_json)
     interruption.check()
     with show_progress(quiet=not sys.stderr.isatty()) as watch:
         run = local.run_planned(platform, planned, watch=interruption.checked(watch), manifest=manifest)
