@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from geoingest.errors import PermanentError
 
 # The lanes whose code this version carries.
 INSTALLED_LANES = ("vector",)
+ENGINES = ("embedded", "postgis")
 
 
 class SettingInvalidError(PermanentError):
@@ -26,7 +27,8 @@ class Settings:
     """Where a process keeps things and how patient it is.
 
     `home` holds the buckets, the scratch space and the ledger of a local installation.
-    `lease_s`: how long a stage stays claimed without a sign of life.
+    `lease_s`: how long a stage stays claimed without a sign of life. `postgis_dsn`: a libpq connection string with
+    its password, null without PostGIS; no representation shows it.
     """
 
     home: Path
@@ -36,6 +38,7 @@ class Settings:
     lanes: tuple[str, ...] = INSTALLED_LANES
     lease_s: float = 60.0
     threads: int = 2
+    postgis_dsn: str | None = field(default=None, repr=False)
 
     @property
     def scratch(self) -> Path:
@@ -54,10 +57,8 @@ def read_settings(environment: Mapping[str, str], *, home: Path | None = None, t
     Raises: SettingInvalidError: a value that cannot be used.
     """
     engine = environment.get("GEOINGEST_ENGINE", "embedded")
-    if engine != "embedded":
-        raise SettingInvalidError(
-            name="GEOINGEST_ENGINE", got=engine, expected="embedded, the one this version carries"
-        )
+    if engine not in ENGINES:
+        raise SettingInvalidError(name="GEOINGEST_ENGINE", got=engine, expected=" or ".join(ENGINES))
     lanes = tuple(filter(None, environment.get("GEOINGEST_LANES", ",".join(INSTALLED_LANES)).split(",")))
     return Settings(
         home=(home or Path(environment.get("GEOINGEST_HOME", ".geoingest"))).absolute(),
@@ -67,7 +68,21 @@ def read_settings(environment: Mapping[str, str], *, home: Path | None = None, t
         lanes=lanes,
         lease_s=_seconds(environment, "GEOINGEST_LEASE_S", 60.0),
         threads=threads,
+        postgis_dsn=_secret(environment, "GEOINGEST_POSTGIS_DSN"),
     )
+
+
+def _secret(environment: Mapping[str, str], name: str) -> str | None:
+    """The variable's value, or what the file holds that `name` and _FILE names; null when neither is set."""
+    path = environment.get(f"{name}_FILE")
+    if not path:
+        return environment.get(name) or None
+    try:
+        return Path(path).read_text().strip()
+    except OSError as error:
+        raise SettingInvalidError(
+            name=f"{name}_FILE", got=path, expected="a file that can be read"
+        ) from error
 
 
 def _seconds(environment: Mapping[str, str], name: str, default: float) -> float:

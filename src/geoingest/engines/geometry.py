@@ -44,7 +44,7 @@ class Repaired:
 class Chunk:
     """Geometries on their way through the steps, and what the steps did to them.
 
-    `source` is the column as read, in `crs` (PROJJSON); `row` is the first row's number in the source `name`.
+    `source` is the column as read, in `crs` (PROJJSON); `rows` are the rows' numbers in the source `name`.
     `transform` null: they are in the target CRS already. `changed`: rows changed, by step name.
     """
 
@@ -53,7 +53,7 @@ class Chunk:
     crs: str
     transform: Transform | None
     name: str
-    row: int
+    rows: NDArray[np.int64]
     changed: dict[str, int] = field(default_factory=dict)
     repaired: Repaired | None = None
 
@@ -98,7 +98,7 @@ def _require_finite(chunk: Chunk) -> None:
     boxes = wkb.bounds(chunk.walk())
     lost = np.flatnonzero(np.isinf(boxes).any(axis=1))
     if lost.size:
-        raise CoordinatesUnprojectableError(source=chunk.name, row=chunk.row + int(lost[0]))
+        raise CoordinatesUnprojectableError(source=chunk.name, row=int(chunk.rows[lost[0]]))
 
 
 def _repair(chunk: Chunk, step: Repair) -> int:
@@ -112,7 +112,7 @@ def _repair(chunk: Chunk, step: Repair) -> int:
 
 def _mend(chunk: Chunk, step: Repair, shapes: Objects, invalid: NDArray[np.intp]) -> None:
     reasons = tuple(str(reason) for reason in shapely.is_valid_reason(shapes[invalid]))
-    source, row = chunk.name, chunk.row + int(invalid[0])
+    source, row = chunk.name, int(chunk.rows[invalid[0]])
     if step.policy == "reject":
         raise GeometryInvalidError(source=source, row=row, reason=reasons[0], count=int(invalid.size))
     try:
@@ -124,7 +124,7 @@ def _mend(chunk: Chunk, step: Repair, shapes: Objects, invalid: NDArray[np.intp]
     replaced = shapely.to_wkb(mended, flavor="iso", output_dimension=4, byte_order=1)
     chunk.column = wkb.replace_rows(chunk.column, invalid, replaced.tolist())
     chunk.repaired = Repaired(
-        rows=tuple(int(chunk.row + row) for row in invalid),
+        rows=tuple(chunk.rows[invalid].tolist()),
         reasons=reasons,
         originals=tuple(chunk.source[int(row)].as_py() for row in invalid),
     )
@@ -156,9 +156,9 @@ class Changes:
         self._steps = steps
         self._rows = dict.fromkeys((step.name for step in steps), 0)
 
-    def add(self, chunk: Chunk) -> None:
-        """Count a chunk that went through the steps."""
-        for name, rows in chunk.changed.items():
+    def add(self, changed: Mapping[str, int]) -> None:
+        """Count rows that the steps changed, by step name."""
+        for name, rows in changed.items():
             self._rows[name] += rows
 
     def effects(self) -> tuple[StepEffect, ...]:

@@ -105,6 +105,7 @@ def _run_stage(stage: Stage, platform: Platform, claim: Claim, on_rows: Progress
             work_dir=work_dir,
             threads=platform.settings.threads,
             on_rows=on_rows,
+            postgis_dsn=platform.settings.postgis_dsn,
         )
         return stage.lane_function(run.lane)(task)
 
