@@ -1,4 +1,4 @@
-"""A PostgreSQL server with PostGIS of its own: found on this machine, started in a temporary folder, gone at the end."""
+"""A PostgreSQL server with PostGIS for tests: found on this machine, started in a temporary folder, gone at the end."""
 
 from __future__ import annotations
 
@@ -42,7 +42,8 @@ class RunningServer:
 def running_server() -> Iterator[RunningServer]:
     """A server while the block lasts. Raises: MissingError: with what is missing."""
     programs, account = find_programs(), unprivileged_account()
-    folder = Path(tempfile.mkdtemp(prefix="geoingest-postgres-", dir="/tmp"))  # noqa: S108  a socket's path is short
+    # Right below /tmp: the path of a socket is short.
+    folder = Path(tempfile.mkdtemp(prefix="geoingest-postgres-", dir="/tmp"))
     try:
         if account:
             shutil.chown(folder, account)
@@ -50,7 +51,11 @@ def running_server() -> Iterator[RunningServer]:
         run = _runner(programs, account)
         run("initdb", "-D", folder / "data", "-U", "postgres", "-E", "UTF8", "--locale=C", "--no-sync",
             "--auth-local=trust", "--auth-host=scram-sha-256")  # fmt: skip
-        options = FAST | {"unix_socket_directories": str(folder), "listen_addresses": "127.0.0.1", "port": str(port)}
+        options = FAST | {
+            "unix_socket_directories": str(folder),
+            "listen_addresses": "127.0.0.1",
+            "port": str(port),
+        }
         flags = " ".join(f"-c {name}={value}" for name, value in options.items())
         run("pg_ctl", "-D", folder / "data", "-l", folder / "log", "-o", flags, "-w", "start")
         try:
@@ -119,7 +124,16 @@ def _with_database(programs: Path, folder: Path, port: int) -> RunningServer:
     with psycopg.connect(superuser, dbname="postgres", autocommit=True) as connection:
         connection.execute("CREATE DATABASE gis")
     psql = programs / "psql" if (programs / "psql").exists() else "psql"
-    command = [psql, "--quiet", "--no-psqlrc", "--dbname", superuser, "--variable=role=geoingest", "--file", ROLE_SQL]
+    command = [
+        psql,
+        "--quiet",
+        "--no-psqlrc",
+        "--dbname",
+        superuser,
+        "--variable=role=geoingest",
+        "--file",
+        ROLE_SQL,
+    ]
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
     with psycopg.connect(superuser, autocommit=True) as connection:
         connection.execute(psycopg.sql.SQL("ALTER ROLE geoingest PASSWORD {}").format(password))

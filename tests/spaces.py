@@ -1,7 +1,7 @@
 """The contract of an engine: what comes out of the steps, whichever engine applied them.
 
-Tolerance: reprojected coordinates agree with PROJ through pyproj to a tenth of a millimetre (1e-9 of a degree, 1e-4 of a
-metre). Simplified boundaries stay within the tolerance asked for; which vertices they keep is GEOS's choice, which
+Tolerance: reprojected coordinates agree with PROJ through pyproj to a tenth of a millimetre (1e-9 of a degree, 1e-4 of
+a metre). Simplified boundaries stay within the tolerance asked for; which vertices they keep is GEOS's choice, which
 changes between its versions. Everything else is exact: rows, order, attributes, types, repairs, effects, untouched
 coordinates.
 """
@@ -62,7 +62,7 @@ def read_after(space, planned):
 
 
 class SpaceContract:
-    """One class of tests an engine: it gives the fixture `new_space`, which opens the same run's space again and again."""
+    """An engine's class of tests gives the fixture `new_space`, which opens the same run's space again and again."""
 
     @pytest.fixture
     def space(self, new_space):

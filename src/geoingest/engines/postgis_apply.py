@@ -111,9 +111,10 @@ class PartWork:
         # ST_3DExtent, as ST_Extent goes by cached boxes, which are rounded to float32.
         rows = self.session.execute(
             sql.SQL(
-                "SELECT code, left_to_us, rows, simplified, ST_XMin(box), ST_YMin(box), ST_XMax(box), ST_YMax(box)"
-                " FROM (SELECT code, wkb IS NOT NULL AS left_to_us, count(*) AS rows,"
-                " count(*) FILTER (WHERE simplified) AS simplified, ST_3DExtent(geom) AS box FROM {} GROUP BY 1, 2) AS g"
+                "SELECT code, is_left, rows, simplified, ST_XMin(box), ST_YMin(box), ST_XMax(box), ST_YMax(box)"
+                " FROM (SELECT code, wkb IS NOT NULL AS is_left, count(*) AS rows,"
+                " count(*) FILTER (WHERE simplified) AS simplified, ST_3DExtent(geom) AS box"
+                " FROM {} GROUP BY 1, 2) AS groups"
             ).format(self._transformed)
         ).fetchall()
         return [
@@ -194,11 +195,11 @@ class PartWork:
 
 
 def execute_watched(
-    session: psycopg.Connection, statement: sql.Composable, report: Callable[[], None]
+    session: psycopg.Connection, statement: sql.SQL | sql.Composed, report: Callable[[], None]
 ) -> None:
     """Execute a statement that may take long, calling `report` all the while; when that raises, the statement stops."""
     with ThreadPoolExecutor(1, thread_name_prefix="statement") as pool:
-        running = pool.submit(session.execute, statement)
+        running = pool.submit(lambda: session.execute(statement))
         try:
             while wait([running], timeout=WATCH_EVERY_S).not_done:
                 report()

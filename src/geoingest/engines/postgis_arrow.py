@@ -7,6 +7,7 @@ from contextlib import contextmanager
 
 import adbc_driver_manager
 import adbc_driver_postgresql.dbapi as adbc
+import numpy as np
 import pyarrow as pa
 from adbc_driver_manager.dbapi import Connection
 from psycopg import sql
@@ -36,7 +37,9 @@ def stream_out(server: Server, query: sql.Composable) -> Iterator[pa.RecordBatch
     """The rows of a query as the server finds them, never all at once."""
     with _connected(server) as connection, connection.cursor() as cursor:
         cursor.execute(query.as_string())
-        yield from cursor.fetch_record_batch()
+        reader = cursor.fetch_record_batch()
+        while (batch := _next(reader, server)) is not None:
+            yield batch
 
 
 class RowStream:
@@ -57,7 +60,8 @@ class RowStream:
                     raise RuntimeError(f"the stored table ends before row {self._row}")
             piece = self._left.slice(0, rows)
             self._left = self._left.slice(piece.num_rows)
-            if piece.column(0).to_pylist() != list(range(self._row, self._row + piece.num_rows)):
+            numbers = np.arange(self._row, self._row + piece.num_rows)
+            if not np.array_equal(piece.column(0).to_numpy(), numbers):
                 raise RuntimeError(f"the stored table has a gap near row {self._row}")
             self._row += piece.num_rows
             rows -= piece.num_rows
@@ -78,6 +82,16 @@ class _Fed:
         except BaseException as error:
             self.error = error
             raise
+
+
+def _next(reader: pa.RecordBatchReader, server: Server) -> pa.RecordBatch | None:
+    try:
+        return reader.read_next_batch()
+    except StopIteration:
+        return None
+    except (OSError, pa.ArrowException):
+        # Once rows flow, the driver's errors come without a SQLSTATE; what cannot be computed failed before.
+        raise server.error(None) from None
 
 
 @contextmanager

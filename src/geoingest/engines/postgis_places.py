@@ -18,7 +18,7 @@ from geoingest.formats.crs import resolve_crs, same_crs
 
 if TYPE_CHECKING:
     from geoingest.engines.postgis_tables import Part
-    from geoingest.engines.reproject import Transform
+    from geoingest.engines.reproject import Floats, Transform
 
 # A tenth of a millimetre on the ground, in degrees and in metres.
 AGREED_DEGREES, AGREED_METRES = 1e-9, 1e-4
@@ -67,7 +67,7 @@ def _agree(
     expected = np.column_stack(transform(x, y))
     for z in heights:
         values = {"x": x.tolist(), "y": y.tolist(), "z": z, "source": srids.source, "target": srids.target}
-        got = np.array(session.execute(_PLACED, values).fetchall())
+        got: Floats = np.array(session.execute(_PLACED, values).fetchall())
         if not (np.abs(got[:, :2] - expected) <= agreed).all() or not (got[:, 2] == z).all():
             return False
     return True

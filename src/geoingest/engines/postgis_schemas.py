@@ -94,9 +94,8 @@ def find_server(dsn: str, *, run_id: str | None = None) -> Server:
     Raises: PostgisDsnInvalidError.
     """
     try:
-        parts = conninfo_to_dict(dsn)
-        parts = {"connect_timeout": CONNECT_TIMEOUT_S} | parts | {"application_name": _application(run_id)}
-        conninfo = make_conninfo(**parts)
+        parts = {"connect_timeout": CONNECT_TIMEOUT_S} | conninfo_to_dict(dsn)
+        conninfo = make_conninfo("", **(parts | {"application_name": _application(run_id)}))
     except psycopg.Error:
         raise PostgisDsnInvalidError from None
     name = f"{parts.get('host', 'localhost')}:{parts.get('port', 5432)}/{parts.get('dbname', '')}"

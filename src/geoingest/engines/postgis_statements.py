@@ -32,7 +32,8 @@ def fused_select(loaded: sql.Composable, steps: Sequence[Step], srids: Srids) ->
     A row has a geom, or wkb, or (when it was null) neither. Args: loaded: the table's identifier.
     """
     query: sql.Composable = sql.SQL(
-        "SELECT row, code, geom AS wkb, code < {} AND code % {} < {} AS plain, NULL AS geom, false AS simplified FROM {}"
+        "SELECT row, code, geom AS wkb, code < {} AND code % {} < {} AS plain,"
+        " NULL AS geom, false AS simplified FROM {}"
     ).format(FIRST_MEASURED, PER_DIMENSION, FIRST_COLLECTION, loaded)
     read = sql.SQL("CASE WHEN plain THEN ST_GeomFromWKB(wkb, {}) END").format(srids.source)
     query = _stage(query, geom=read)
