@@ -19,6 +19,7 @@ demo: ## turn real countries into a catalogued GeoParquet, with a map of it (in 
 
 test: ## run the tests; ARGS="-k name" chooses some
 	@scripts/install dev
+	@scripts/install-services
 	@$(BIN)/python -m pytest $(ARGS)
 
 check: ## lint, formatting, types, import rings and house style
@@ -31,6 +32,7 @@ check: ## lint, formatting, types, import rings and house style
 
 bench: ## run every benchmark and print one table; ARGS="--rows 3000000" for more
 	@scripts/install dev
+	@scripts/install-services bench
 	@$(BIN)/python benchmarks $(ARGS)
 
 format: ## format the code and mend what the linter can mend

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import argparse
 
+import postgis_vs_ogr2ogr
 import vector_vs_script
 from rich.console import Console
 from rich.table import Table
 
-BENCHMARKS = (vector_vs_script,)
+BENCHMARKS = (vector_vs_script, postgis_vs_ogr2ogr)
 
 parser = argparse.ArgumentParser(prog="benchmarks", description=__doc__)
 for benchmark in BENCHMARKS:
