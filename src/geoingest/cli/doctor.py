@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Literal
 import click
 
 from geoingest.cli.options import home_option, json_option
+from geoingest.errors import GeoingestError
 
 if TYPE_CHECKING:
     from geoingest.settings import Settings
@@ -75,9 +76,7 @@ def examine(settings: Settings) -> Iterator[Finding]:
     for bucket in (settings.landing_bucket, settings.lake_bucket, settings.scratch.name):
         yield _attempt(f"folder {bucket}", partial(_write_into, settings.home / bucket))
     yield _attempt("ledger", lambda: _open_ledger(settings))
-    yield Finding(
-        check="PostGIS", outcome="skip", detail="not configured: the embedded engine needs no server"
-    )
+    yield _examine_postgis(settings)
 
 
 def _versions() -> Iterator[Finding]:
@@ -133,6 +132,21 @@ def _raster_drivers() -> Iterator[Finding]:
             outcome="ok" if there else "fail",
             detail="there" if there else "missing",
         )
+
+
+def _examine_postgis(settings: Settings) -> Finding:
+    if settings.postgis_dsn is None:
+        detail = "not configured: the embedded engine needs no server"
+        return Finding(check="PostGIS", outcome="skip", detail=detail)
+    if find_spec("psycopg") is None or find_spec("adbc_driver_postgresql") is None:
+        mend = "install geoingest with the extra postgis, or unset GEOINGEST_POSTGIS_DSN"
+        return Finding(check="PostGIS", outcome="fail", detail="configured, but not installed", mend=mend)
+    from geoingest.engines.postgis_schemas import examine_server
+
+    try:
+        return Finding(check="PostGIS", outcome="ok", detail=examine_server(settings.postgis_dsn))
+    except GeoingestError as error:
+        return Finding(check="PostGIS", outcome="fail", detail=error.message, mend=error.hint)
 
 
 def _attempt(check: str, work: Callable[[], str]) -> Finding:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -76,14 +76,14 @@ class PartWork:
         transform = transform_between(self.part.crs, self.target)
         srids = find_srids(self.session, self.part, self.target, transform)
         groups = None if srids is None else self._fuse(srids, totals)
-        left = self._left_by_postgis if groups is not None else self._everything
+        self.tables.make(self.session, self.part.treated, "row bigint, geom bytea", bulky=GEOMETRY)
         if groups is None:
             self._make_transformed(Srids(), totals, nothing=True)
-        for group in groups or ():
-            self._count(group, totals, moved=transform is not None)
-        self.tables.make(self.session, self.part.treated, "row bigint, geom bytea", bulky=GEOMETRY)
-        if groups is None or any(group.left for group in groups):
-            self._treat(left(), transform, totals)
+            self._treat(self._everything, transform, totals)
+        else:
+            self._count(groups, totals, moved=transform is not None)
+            if any(group.left for group in groups):
+                self._treat(self._left_by_postgis, transform, totals)
         with self.session.transaction():
             self.tables.finish(self.session, self.part.transformed, self.part.treated)
         totals.report()
@@ -128,21 +128,22 @@ class PartWork:
             for code, left, count, simplified, west, south, east, north in rows
         ]
 
-    def _count(self, group: _Group, totals: Totals, *, moved: bool) -> None:
-        if group.left:
-            return
-        code, changed = group.code, {}
-        for step in self.steps:
-            match step:
-                case PromoteMulti() if code is not None and code % PER_DIMENSION < FIRST_MULTI:
-                    code += MULTI_OFFSET
-                    changed[step.name] = group.rows
-                case Reproject() if code is not None and moved:
-                    changed[step.name] = group.rows
-                case Simplify():
-                    changed[step.name] = group.simplified
-        totals.changes.add(changed)
-        totals.tally.add_rows(group.rows, code=code, box=group.box)
+    def _count(self, groups: Iterable[_Group], totals: Totals, *, moved: bool) -> None:
+        for group in groups:
+            if group.left:
+                continue
+            code, changed = group.code, {}
+            for step in self.steps:
+                match step:
+                    case PromoteMulti() if code is not None and code % PER_DIMENSION < FIRST_MULTI:
+                        code += MULTI_OFFSET
+                        changed[step.name] = group.rows
+                    case Reproject() if code is not None and moved:
+                        changed[step.name] = group.rows
+                    case Simplify():
+                        changed[step.name] = group.simplified
+            totals.changes.add(changed)
+            totals.tally.add_rows(group.rows, code=code, box=group.box)
 
     def _treat(self, query: sql.Composable, transform: Transform | None, totals: Totals) -> None:
         """The rows of a query (row, geom) through the embedded engine's code, into the treated table."""
@@ -181,11 +182,13 @@ class PartWork:
                 ),
             )
 
+    @property
     def _left_by_postgis(self) -> sql.Composed:
         return sql.SQL("SELECT row, wkb AS geom FROM {} WHERE wkb IS NOT NULL ORDER BY row").format(
             self._transformed
         )
 
+    @property
     def _everything(self) -> sql.Composed:
         return sql.SQL("SELECT row, geom FROM {} ORDER BY row").format(self.tables.named(self.part.loaded))
 

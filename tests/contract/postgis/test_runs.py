@@ -104,3 +104,14 @@ def test_an_unreachable_server_does_not_stand_in_the_way_of_the_other_engine(ser
     answer = run(server, tmp_path, parcels, dsn=nobody_there, engine="embedded")
     assert answer.code == 0
     assert server.password not in answer.stdout + answer.stderr
+
+
+def test_the_doctor_looks_at_the_server(server, tmp_path):
+    told = geoingest_process("doctor", "--home", tmp_path, "--json", GEOINGEST_POSTGIS_DSN=server.dsn)
+    [found] = [item for item in told.document["items"] if item["check"] == "PostGIS"]
+    assert (found["outcome"], "/gis, PostGIS 3" in found["detail"]) == ("ok", True)
+    nobody_there = server.dsn.rpartition(":")[0] + ":1/gis"
+    told = geoingest_process("doctor", "--home", tmp_path, "--json", GEOINGEST_POSTGIS_DSN=nobody_there)
+    [found] = [item for item in told.document["items"] if item["check"] == "PostGIS"]
+    assert found["outcome"] == "fail"
+    assert server.password not in told.stdout + told.stderr

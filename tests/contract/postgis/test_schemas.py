@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 import traceback
 
 import psycopg
@@ -15,7 +13,6 @@ from geoingest.engines.postgis_schemas import drop_schema, examine_server, find_
 from geoingest.engines.postgis_tables import RunTables
 from geoingest.errors.postgis import PostgisDsnInvalidError, PostgisRefusedError, PostgisUnavailableError
 from geoingest.naming import schema_name
-from geoingest.settings import read_settings
 
 
 def make_schema(server, run_id):
@@ -113,22 +110,3 @@ def test_a_missing_right_is_told_in_our_words(server, superuser):
 
 def test_a_server_is_examined(server):
     assert "/gis, PostGIS 3." in examine_server(server.dsn)
-
-
-def test_settings_take_the_connection_string_from_a_file_and_show_it_nowhere(tmp_path):
-    (tmp_path / "dsn").write_text("host=db password=canary\n")
-    settings = read_settings({"GEOINGEST_POSTGIS_DSN_FILE": str(tmp_path / "dsn")}, home=tmp_path)
-    assert settings.postgis_dsn == "host=db password=canary"
-    assert "canary" not in repr(settings)
-
-
-def test_the_janitors_part_loads_no_arrow(server):
-    code = "import sys, geoingest.engines.postgis_schemas; print(*sys.modules)"
-    loaded = subprocess.run(
-        [sys.executable, "-c", code],
-        env={"PYTHONPATH": ":".join(sys.path)},
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    assert not {"numpy", "pyarrow", "shapely", "pyproj", "adbc_driver_manager"} & set(loaded.stdout.split())
