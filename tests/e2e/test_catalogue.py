@@ -8,10 +8,10 @@ import re
 from datetime import datetime
 
 import pytest
-from sources import write_sample
 
 from e2e.command import ROOT, catalogue, geoingest, ingested
 from e2e.home import assert_at_rest, documents, sha256
+from sources import write_sample
 
 COUNTRIES = ROOT / "examples" / "countries" / "countries.geojson"
 ASSET = {
@@ -58,7 +58,12 @@ def home(tmp_path_factory):
     for _ in range(2):
         ingested(home, COUNTRIES, "--dataset-id", "countries", "--title", "Countries")
     ingested(home, shapefile, "--dataset-id", "places")
-    assert geoingest("run", shapefile, "--layer", "none", "--dataset-id", "places", "--home", home, "--json").code == 1
+    assert (
+        geoingest(
+            "run", shapefile, "--layer", "none", "--dataset-id", "places", "--home", home, "--json"
+        ).code
+        == 1
+    )
     return home
 
 
@@ -77,7 +82,12 @@ def test_an_asset_has_the_ledgers_field_names(home):
     asset = catalogue(home, "assets", "countries")[0]
     assert asset.keys() >= ASSET
     assert asset["metadata"].keys() >= METADATA
-    assert (asset["kind"], asset["format"], asset["crs"], asset["row_count"]) == ("spatial", "geoparquet", "EPSG:4326", 177)
+    assert (asset["kind"], asset["format"], asset["crs"], asset["row_count"]) == (
+        "spatial",
+        "geoparquet",
+        "EPSG:4326",
+        177,
+    )
     assert asset["bounds"] == {"minx": -180.0, "miny": -90.0, "maxx": 180.0, "maxy": 83.64513000000001}
     assert asset["metadata"]["title"] == "Countries"
     assert datetime.fromisoformat(asset["created_at"]) <= datetime.fromisoformat(asset["updated_at"])
@@ -85,7 +95,11 @@ def test_an_asset_has_the_ledgers_field_names(home):
 
 def test_the_column_schema_is_in_file_order_with_the_words_of_the_contract(home):
     schema = catalogue(home, "assets", "countries")[0]["metadata"]["column_schema"]
-    types = {name: (column["type_name"], column["logical_type"]) for name, column in schema.items() if name != "bbox"}
+    types = {
+        name: (column["type_name"], column["logical_type"])
+        for name, column in schema.items()
+        if name != "bbox"
+    }
     assert types == {
         "name": ("STRING", "string"),
         "iso_a3": ("STRING", "string"),
@@ -95,7 +109,10 @@ def test_the_column_schema_is_in_file_order_with_the_words_of_the_contract(home)
         "geom": ("GEOMETRY", "binary"),
     }
     assert list(schema)[-1] == "geom"
-    assert all(column.keys() == {"title", "description", "type_name", "logical_type", "nullable"} for column in schema.values())
+    assert all(
+        column.keys() == {"title", "description", "type_name", "logical_type", "nullable"}
+        for column in schema.values()
+    )
 
 
 def test_source_files_are_told_with_the_hash_of_their_bytes(home):
@@ -166,12 +183,16 @@ def test_manifests_made_by_the_command_line_are_kept_as_such(home):
 
 
 def test_an_unknown_id_lists_nothing(home):
-    assert [catalogue(home, what, "nobody") for what in ("datasets", "assets", "runs", "lineage", "activity")] == [[]] * 5
+    assert [
+        catalogue(home, what, "nobody") for what in ("datasets", "assets", "runs", "lineage", "activity")
+    ] == [[]] * 5
 
 
 def test_no_secret_of_a_run_is_listed(home):
     tokens = {run["token"] for run in documents(home, "runs")}
-    listed = json.dumps([catalogue(home, what) for what in ("datasets", "assets", "runs", "lineage", "activity", "manifests")])
+    listed = json.dumps(
+        [catalogue(home, what) for what in ("datasets", "assets", "runs", "lineage", "activity", "manifests")]
+    )
     assert len(tokens) == 4
     assert [token for token in tokens if token in listed] == []
 

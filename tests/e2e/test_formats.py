@@ -63,7 +63,7 @@ def in_any_order(rows: list[dict[str, object]]) -> list[str]:
 
 
 def rows_read_by_geopandas(path: str) -> list[dict[str, object]]:
-    """Attributes as Arrow holds them (pandas makes floats of integers with nulls), geometries as geopandas sees them."""
+    """Attributes as Arrow holds them (pandas makes floats of integers with nulls), geometries by geopandas."""
     frame = geopandas.read_parquet(path)
     table = pq.read_table(path).drop_columns(["bbox", "geom"])
     points = [(point.x, point.y) for point in frame.geometry]
@@ -175,6 +175,15 @@ def test_duckdb_and_gdal_read_the_same_as_the_source_holds(tmp_path):
     assert found[3] == pytest.approx(west, abs=1e-4)
     assert found[4] == pytest.approx(north, abs=1e-4)
     assert found[5] == 177
+
+
+def test_files_of_several_formats_become_one_dataset(tmp_path):
+    sources = [write_sample(sample, tmp_path / sample) for sample in ("gpkg", "geojson", "geojsonseq")]
+    report = ingested(tmp_path / "home", *sources)
+    rows = [{n: _in_utc(v) for n, v in row.items()} for row in rows_read_by_geopandas(report["path"])]
+    expected = [{n: _in_utc(v) for n, v in as_written(row, "gpkg").items()} for row in ROWS]
+    assert in_any_order(rows) == in_any_order(expected * 3)
+    assert validator_failures(Path(report["path"])) == []
 
 
 @pytest.mark.parametrize("count", [1, 2])

@@ -13,10 +13,10 @@ import pyarrow.parquet as pq
 import pytest
 import shapely
 from geoparquet_validator import check, failed
-from sources import write_json, write_vector
 
-from e2e.command import catalogue, ingested
-from e2e.home import assert_at_rest
+from e2e.command import catalogue, ingested, run
+from e2e.home import assert_at_rest, assert_never_run
+from sources import write_json, write_vector
 
 
 def write(path: Path, wkb: list[bytes | None], *, crs: str = "EPSG:4326") -> Path:
@@ -122,7 +122,10 @@ def test_curves_become_segments_of_at_most_four_degrees(wkb, geometry_type, tmp_
 
 
 def test_lineage_counts_the_curves_that_became_segments(tmp_path):
-    ingested(tmp_path / "home", write(tmp_path / "in.gpkg", [arc(CIRCLE), *iso("LINESTRING (0 0, 1 1)")], crs="EPSG:3857"))
+    ingested(
+        tmp_path / "home",
+        write(tmp_path / "in.gpkg", [arc(CIRCLE), *iso("LINESTRING (0 0, 1 1)")], crs="EPSG:3857"),
+    )
     [edge] = catalogue(tmp_path / "home", "lineage")
     assert [step for step in edge["parameters"]["steps"] if step["name"] == "linearise"] == [
         {"name": "linearise", "parameters": {"max_angle_degrees": 4.0}, "rows_changed": 1}
@@ -136,3 +139,46 @@ def test_polygons_are_wound_counter_clockwise_whatever_they_were(tmp_path):
     assert shape.exterior.is_ccw
     assert not shape.interiors[0].is_ccw
     assert shape.normalize() == shapely.from_wkt(clockwise).normalize()
+
+
+def ring(*points: tuple[float, float]) -> bytes:
+    """A polygon of one ring as it is given, closed or not."""
+    return struct.pack("<BIII", 1, 3, 1, len(points)) + b"".join(
+        struct.pack("<dd", *point) for point in points
+    )
+
+
+def line(*points: tuple[float, float]) -> bytes:
+    """A line of any number of points."""
+    return struct.pack("<BII", 1, 2, len(points)) + b"".join(struct.pack("<dd", *point) for point in points)
+
+
+SQUARE = "POLYGON ((5 5, 6 5, 6 6, 5 6, 5 5))"
+MALFORMED = "a ring is not closed, or a ring or line has too few points"
+
+
+def test_an_open_ring_is_closed_counted_and_its_original_kept(tmp_path):
+    opened = ring((0, 0), (1, 0), (1, 1), (0, 1))
+    report = ingested(
+        tmp_path / "home", write(tmp_path / "in.gpkg", [*iso(SQUARE), opened, None]), "--dataset-id", "d"
+    )
+    shapes = shapely.from_wkb(pq.read_table(report["path"]).sort_by("id")["geom"].to_pylist())
+    assert shapely.area(shapes[:2]).tolist() == [1.0, 1.0]
+    assert shapes[2] is None
+    assert report["warnings"] == ["1 invalid geometries repaired; their originals are kept"]
+    [original] = pq.read_table(tmp_path / "home" / "data-lake" / "d" / "v1" / "repaired.parquet").to_pylist()
+    assert (original["row"], original["reason"], original["geom"]) == (1, MALFORMED, opened)
+    assert_at_rest(tmp_path / "home")
+
+
+@pytest.mark.parametrize("wkb", [line((1, 1)), ring((0, 0))], ids=["line", "ring"])
+def test_what_is_no_geometry_at_all_fails_the_run_and_names_its_row(wkb, tmp_path):
+    bow_tie = "POLYGON ((0 0, 1 1, 1 0, 0 1, 0 0))"
+    answer = run(tmp_path / "home", write(tmp_path / "in.gpkg", [*iso(bow_tie), wkb]))
+    assert (answer.code, answer.error["code"], answer.error["stage"]) == (
+        1,
+        "GEOMETRY_UNREPAIRABLE",
+        "transform",
+    )
+    assert answer.error["message"] == f"in.gpkg: row 1 is not valid and cannot be repaired: {MALFORMED}"
+    assert_never_run(tmp_path / "home")

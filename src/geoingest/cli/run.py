@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import sys
 import time
@@ -47,13 +46,12 @@ def command(
     s3://landing-zone/... paths resolve below the home folder. Exits 0 on success, 1 when the run
     failed, 2 when the input was refused before running.
     """
+    started = time.monotonic()
     from geoingest.cli.output import refusals
     from geoingest.cli.sources import DataOptions
     from geoingest.runtime.platform import open_platform
     from geoingest.settings import read_settings
 
-    started = time.monotonic()
-    logging.basicConfig(level=os.environ.get("GEOINGEST_LOG", "CRITICAL").upper(), stream=sys.stderr)
     interruption = Interruption()
     options = DataOptions(intent=intent, dataset_id=dataset_id, title=title, layer=layer, crs=crs)
     environment = dict(os.environ) | ({"GEOINGEST_ENGINE": engine} if engine else {})
@@ -83,6 +81,8 @@ def run_sources(
 
     sweep(platform)
     planned, manifest = plan_sources(platform, sources, options)
+    if planned.only_plan:
+        return report.tell_plan(planned.run, as_json=as_json)
     interruption.check()
     with show_progress(quiet=not sys.stderr.isatty()) as watch:
         run = local.run_planned(platform, planned, watch=interruption.checked(watch), manifest=manifest)

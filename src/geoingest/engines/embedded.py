@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -43,10 +44,17 @@ class EmbeddedSpace:
     ) -> PartFacts:
         """Store one source under its number, replacing an earlier try; `crs` is its PROJJSON."""
         tally = Tally()
-        with self._stored(f"loaded-{part}.arrow", schema.with_metadata({CRS_KEY: crs})) as writer:
+        stored = self._stored(f"loaded-{part}.arrow", schema.with_metadata({CRS_KEY: crs}))
+        with stored as writer, ThreadPoolExecutor(1, thread_name_prefix="tally") as pool:
+            counted: Future[None] | None = None
             for batch in batches:
-                tally.add(wkb.walk(wkb.normalise(batch.column(GEOMETRY))))
+                # Counting one batch while the next one is read; never more than one ahead.
+                if counted is not None:
+                    counted.result()
+                counted = pool.submit(_count, tally, batch.column(GEOMETRY))
                 writer.write_batch(batch)
+            if counted is not None:
+                counted.result()
         return PartFacts(rows=tally.rows, types=tally.types, bounds=tally.bounds)
 
     def apply(
@@ -65,7 +73,7 @@ class EmbeddedSpace:
         originals = Originals(self._work_dir / "repaired.parquet")
         with self._stored("transformed.arrow", schema.with_metadata({CRS_KEY: target})) as writer, originals:
             for batch, chunk in transformed(_chunks(parts), steps, threads=self._threads):
-                tally.add(chunk.walk())
+                tally.merge(chunk.tally)
                 changes.add(chunk.changed)
                 originals.write(chunk)
                 writer.write_batch(
@@ -125,6 +133,10 @@ def _chunks(parts: Iterable[_Part]) -> Iterator[tuple[pa.RecordBatch, Chunk]]:
                 Chunk(source=column, column=column, crs=crs, transform=transform, name=part.name, rows=rows),
             )
             first += batch.num_rows
+
+
+def _count(tally: Tally, column: pa.Array) -> None:
+    tally.add(wkb.walk(wkb.normalise(column)))
 
 
 def _crs(schema: pa.Schema) -> str:

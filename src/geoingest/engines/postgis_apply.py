@@ -151,7 +151,7 @@ class PartWork:
 
         def treated() -> Iterator[pa.RecordBatch]:
             for batch, chunk in transformed(chunks, self.steps, threads=self.threads):
-                totals.tally.add(chunk.walk())
+                totals.tally.merge(chunk.tally)
                 totals.changes.add(chunk.changed)
                 totals.originals.write(chunk)
                 yield batch.set_column(1, TREATED.field(GEOMETRY), chunk.column)

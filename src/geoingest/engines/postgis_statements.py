@@ -54,9 +54,12 @@ def _after(query: sql.Composable, step: Step, srids: Srids) -> sql.Composable:
         case Repair():
             return _stage(query, plain=sql.SQL("plain AND ST_IsValid(geom)"))
         case Simplify(tolerance=tolerance):
-            simpler = sql.SQL("CASE WHEN plain THEN ST_SimplifyPreserveTopology(geom, {}) END").format(
-                tolerance
-            )
+            # Without looking at the topology Douglas-Peucker is ten times faster; where it keeps every vertex, the
+            # careful way does too.
+            simpler = sql.SQL(
+                "CASE WHEN plain AND ST_NPoints(ST_Simplify(geom, {0}, true)) IS DISTINCT FROM ST_NPoints(geom)"
+                " THEN ST_SimplifyPreserveTopology(geom, {0}) END"
+            ).format(tolerance)
             query = _stage(query, simpler=simpler)
             shorter = sql.SQL("ST_NPoints(simpler) < ST_NPoints(geom)")
             geom = sql.SQL("CASE WHEN {} THEN simpler ELSE geom END").format(shorter)

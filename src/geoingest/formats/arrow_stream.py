@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 @contextlib.contextmanager
-def layer_stream(  # noqa: PLR0913 - one argument per thing that GDAL may be told
+def layer_stream(
     prepared: Prepared,
     layer: str,
     *,

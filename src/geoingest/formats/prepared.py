@@ -33,8 +33,8 @@ class Prepared:
     `may_be_empty` is false when a layer without rows can only be one that the driver could not open;
     `layer` is the name of the one layer that the format allows, null where the driver lists them;
     `crs` is a CRS text that replaces what the driver says, null leaves it to the driver; `crs_unknown` means that the
-    file says its CRS is unknown; `crs_by_format` is the CRS that the format means when neither the file nor the manifest
-    names one; `types` are columns (by name) whose type was decided over the whole file.
+    file says its CRS is unknown; `crs_by_format` is what the format means when neither file nor manifest names one;
+    `types` are columns (by name) whose type was decided over the whole file.
     """
 
     path: Path

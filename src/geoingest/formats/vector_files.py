@@ -75,7 +75,7 @@ class VectorLayer:
     columns: Columns
 
 
-def open_layer(  # noqa: PLR0913 - what a manifest may say of a file
+def open_layer(
     path: Path,
     sniffed: Sniffed,
     *,
@@ -98,7 +98,7 @@ def open_layer(  # noqa: PLR0913 - what a manifest may say of a file
         return _open(path, prepared, layer=layer, crs=crs, force_crs=force_crs, name=shown)
 
 
-def _open(  # noqa: PLR0913 - see `open_layer`
+def _open(
     path: Path, prepared: Prepared, *, layer: str | None, crs: str | None, force_crs: bool, name: str
 ) -> VectorLayer:
     chosen = choose_layer(prepared, wanted=layer, name=name)

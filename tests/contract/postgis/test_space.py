@@ -218,3 +218,29 @@ def test_simplification_of_both_engines_stays_within_the_tolerance(new_space):
     assert applied.effects[0].rows_changed == 50
     assert shapely.is_valid(found).all()
     assert (shapely.hausdorff_distance(found, noisy) <= 0.01).all()
+
+
+def test_the_shortcut_before_simplification_changes_no_result(new_space, superuser, run_id):
+    random = np.random.default_rng(7)
+    shapes = []
+    for _ in range(3000):
+        corners = int(random.integers(3, 40))
+        angles = np.sort(random.uniform(0, 2 * np.pi, corners))
+        radii = random.choice([0.005, 0.02, 1.0]) * random.uniform(0.9, 1.1, corners)
+        ring = np.column_stack([np.cos(angles), np.sin(angles)]) * radii[:, None]
+        shapes.append(shapely.Polygon(ring) if random.random() < 0.7 else shapely.LineString(ring))
+    space = new_space()
+    write(space, (shapes, WGS84))
+    applied = apply(space, [Simplify(tolerance=0.01, unit="target")])
+    schema = sql.Identifier(naming.schema_name(run_id))
+    careful = superuser.execute(
+        sql.SQL(
+            "SELECT ST_AsBinary(ST_SimplifyPreserveTopology(geom::geometry, 0.01)) FROM {}.loaded_0 ORDER BY row"
+        ).format(schema)
+    ).fetchall()
+    _, found = read(space)
+    expected = shapely.from_wkb([bytes(wkb) for (wkb,) in careful])
+    fewer = shapely.get_num_coordinates(expected) < shapely.get_num_coordinates(shapes)
+    assert 500 < fewer.sum() < 2900
+    assert applied.effects[0].rows_changed == fewer.sum()
+    assert shapely.equals_exact(shapely.normalize(found), shapely.normalize(expected), 0).all()
