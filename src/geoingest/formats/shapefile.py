@@ -107,7 +107,9 @@ def _write_index(path: Path) -> None:
     data = np.memmap(path, dtype=np.uint8, mode="r")
     head = data[:_HEADER_BYTES].tobytes()
     places = np.fromiter(_walk(data, struct.unpack_from(">i", head, 24)[0] * 2), dtype=np.int64)
-    words = np.array([int.from_bytes(data[at + 4 : at + 8].tobytes(), "big") for at in places], dtype=np.int64)
+    words = np.array(
+        [int.from_bytes(data[at + 4 : at + 8].tobytes(), "big") for at in places], dtype=np.int64
+    )
     length = (_HEADER_BYTES + 8 * len(places)) // 2
     entries = np.column_stack([places // 2, words]).astype(">i4").tobytes()
     path.with_suffix(".shx").write_bytes(head[:24] + struct.pack(">i", length) + head[28:] + entries)
