@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable
-from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
@@ -20,6 +19,7 @@ from geoingest.runtime.delivery import Reply, deliver
 from geoingest.runtime.liveness import hold_run
 from geoingest.runtime.platform import Platform
 from geoingest.runtime.stage import Stage
+from geoingest.stores.ledger.clock import ledger_now
 from geoingest.stores.ledger.runs import end_run, get_run, register_run
 from geoingest_operator.finish import finish_run, take_dead_letter
 from geoingest_operator.intake import archive_manifest
@@ -44,7 +44,7 @@ def plan_ingest(platform: Platform, ingest: Ingest, *, manifest_path: str | None
         sources,
         platform.settings,
         token=secrets.token_hex(16),
-        now=datetime.now(UTC),
+        now=ledger_now(),
         manifest_path=manifest_path,
     )
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from geoingest.errors.run import DatasetKindDiffersError, LedgerUnavailableError
@@ -16,6 +16,7 @@ from geoingest.model.asset import Asset, AssetKind, AssetStatus
 from geoingest.model.records import LineageEdge
 from geoingest.model.run import Run, RunStatus
 from geoingest.naming import asset_key
+from geoingest.stores.ledger.clock import ledger_now
 from geoingest.stores.ledger.collections import ASSETS, LINEAGE
 from geoingest.stores.ledger.documents import Documents
 
@@ -38,7 +39,7 @@ def claim_version(
         if latest and latest[0]["kind"] != kind:
             raise DatasetKindDiffersError(dataset_id=run.dataset_id, kind=kind, existing=latest[0]["kind"])
         version = latest[0]["version"] + 1 if latest else 1
-        now = datetime.now(UTC)
+        now = ledger_now()
         asset = Asset(
             asset_id=str(uuid.uuid5(uuid.UUID(run.run_id), "asset")),
             dataset_id=run.dataset_id,

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
 
+from geoingest.stores.ledger.clock import ledger_now
 from geoingest.stores.ledger.collections import COLLECTIONS, MIGRATIONS
 from geoingest.stores.ledger.documents import Documents
 from geoingest.stores.ledger.validators import MODELS, collection_schema
@@ -44,7 +44,7 @@ def apply_migrations(documents: Documents) -> list[int]:
     pending = [step for step in STEPS if step.number not in done]
     for step in pending:
         step.apply(documents)
-        applied_at = datetime.now(UTC)
+        applied_at = ledger_now()
         documents.insert_new(
             MIGRATIONS.name, {"number": step.number, "title": step.title, "applied_at": applied_at}
         )

@@ -72,9 +72,7 @@ class MongoDocuments:
         self._database = self._client.get_default_database(
             DEFAULT_DATABASE, codec_options=codec, write_concern=MAJORITY
         )
-        with self._translated():
-            hello = self._client.admin.command("hello")
-        self._transactional = "setName" in hello or hello.get("msg") == "isdbgrid"
+        self._transactional = self._has_transactions()
 
     def create(self, collection: str) -> None:
         """Make sure that the collection and its declared indexes exist."""
@@ -165,6 +163,15 @@ class MongoDocuments:
     def close(self) -> None:
         """Release the connections; the object is not usable afterwards."""
         self._client.close()
+
+    def _has_transactions(self) -> bool:
+        try:
+            with self._translated():
+                hello = self._client.admin.command("hello")
+        except LedgerUnavailableError:
+            self._client.close()
+            raise
+        return "setName" in hello or hello.get("msg") == "isdbgrid"
 
     @property
     def _session(self) -> ClientSession | None:

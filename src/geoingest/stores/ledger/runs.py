@@ -9,12 +9,13 @@ from __future__ import annotations
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any, Literal
 
 from geoingest.model.records import Dataset, ManifestRecord
 from geoingest.model.run import STAGES, Run, RunError, RunStatus, StageStatus
 from geoingest.stores.ledger.activity import record_activity
+from geoingest.stores.ledger.clock import ledger_now
 from geoingest.stores.ledger.collections import DATASETS, MANIFESTS, RUNS
 from geoingest.stores.ledger.documents import Documents
 from geoingest.stores.ledger.settling import settle_run
@@ -93,7 +94,7 @@ def claim_stage(
         return Refusal(reason="done", reply=run.stages[stage].reply)
     if run.status is not RunStatus.RUNNING or not _reached(run, stage):
         return Refusal(reason="ignored")
-    claim_id, now = uuid.uuid4().hex, datetime.now(UTC)
+    claim_id, now = uuid.uuid4().hex, ledger_now()
     at = f"stages.{stage}"
     free = {f"{at}.status": StageStatus.WAITING}
     expired = {f"{at}.status": StageStatus.RUNNING, f"{at}.expires_at": {"$lt": now}}
@@ -119,7 +120,7 @@ def _reached(run: Run, stage: str) -> bool:
 
 def renew_claim(documents: Documents, claim: Claim, *, lease_s: float) -> bool:
     """False when the claim is no longer ours: it ran out and was taken, or the run was ended."""
-    now = datetime.now(UTC)
+    now = ledger_now()
     values = {f"stages.{claim.stage}.expires_at": now + timedelta(seconds=lease_s), "updated_at": now}
     return documents.update(RUNS.name, _held(claim), values) == 1
 
@@ -132,7 +133,7 @@ def release_claim(documents: Documents, claim: Claim, error: RunError) -> None:
         f"{at}.claim_id": None,
         f"{at}.expires_at": None,
         f"{at}.last_error": error.model_dump(mode="json"),
-        "updated_at": datetime.now(UTC),
+        "updated_at": ledger_now(),
     }
     documents.update(RUNS.name, _held(claim), values)
 
@@ -151,7 +152,7 @@ def finish_stage(
     `commit` does what belongs to the same transaction (the asset and its lineage) and returns further
     values for the run document.
     """
-    now = datetime.now(UTC)
+    now = ledger_now()
 
     def finish() -> bool:
         values = _ended(claim, StageStatus.DONE, reply, now) | {f"stages.{claim.stage}.result": result}
@@ -168,7 +169,7 @@ def finish_stage(
 
 def fail_stage(documents: Documents, claim: Claim, *, error: RunError, reply: str) -> bool:
     """End the run as failed at this stage; False, and nothing written, when the claim was lost."""
-    now = datetime.now(UTC)
+    now = ledger_now()
     values = _ended(claim, StageStatus.FAILED, reply, now) | _over(RunStatus.FAILURE, error, now)
     return documents.transact(lambda: _settled(documents, claim.run, _held(claim), values))
 
@@ -176,7 +177,7 @@ def fail_stage(documents: Documents, claim: Claim, *, error: RunError, reply: st
 def end_run(documents: Documents, run: Run, *, status: RunStatus, error: RunError) -> bool:
     """End a running run from outside its stages (cancel, abandon, dead letter); False when it had ended."""
     running = {"run_id": run.run_id, "status": RunStatus.RUNNING}
-    values = _over(status, error, datetime.now(UTC))
+    values = _over(status, error, ledger_now())
     return documents.transact(lambda: _settled(documents, run, running, values))
 
 
