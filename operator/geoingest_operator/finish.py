@@ -25,9 +25,9 @@ def finish_run(platform: Platform, run_id: str) -> bool:
     if run is None or run.status is RunStatus.RUNNING:
         return False
     settle_run(platform.documents, run)
+    shutil.rmtree(platform.settings.scratch / run_id, ignore_errors=True)
     for asset in pending_assets(platform.documents, run_id=run_id):
         _remove_version(platform, asset)
-    shutil.rmtree(platform.settings.scratch / run_id, ignore_errors=True)
     return True
 
 

@@ -60,6 +60,8 @@ def record_rejection(platform: Platform, error: GeoingestError, *, content: byte
 
 def landing_key(platform: Platform, path: Path) -> str | None:
     """The file's key in the landing bucket, null when it lies elsewhere."""
+    if platform.settings.object_store != "directory":
+        return None
     landing = (platform.settings.home / platform.settings.landing_bucket).resolve()
     resolved = path.resolve()
     return resolved.relative_to(landing).as_posix() if resolved.is_relative_to(landing) else None
