@@ -24,8 +24,12 @@ from geoingest.stores.objects.port import ObjectInfo, ObjectStore
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Planned:
-    """Everything that is written when a run begins, and the event that starts it."""
+    """Everything that is written when a run begins, and the event that starts it.
 
+    `only_plan`: the ingest asks for its plan and nothing else; nothing of this is written.
+    """
+
+    only_plan: bool
     run: Run
     manifest: ManifestRecord
     dataset: Dataset
@@ -88,6 +92,7 @@ def plan_run(
         updated_at=now,
     )
     return Planned(
+        only_plan=ingest.mode == "Plan",
         run=run,
         manifest=_manifest_record(ingest, run, manifest_path),
         dataset=Dataset(

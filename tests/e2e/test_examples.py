@@ -2,12 +2,12 @@
 
 import json
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import geopandas as gpd
 import pytest
+
+from e2e.command import geoingest_process
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 FOLDERS = sorted(path.parent.name for path in EXAMPLES.glob("*/manifest.json"))
@@ -19,9 +19,8 @@ def run(tmp_path):
     """A function that runs a command line of its own process in one home; what it printed."""
 
     def call(*arguments):
-        command = [sys.executable, "-c", "from geoingest.cli import main; main()", *arguments]
-        done = subprocess.run([*command, "--home", tmp_path], capture_output=True, text=True, check=False)
-        assert done.returncode == 0, done.stderr
+        done = geoingest_process(*arguments, "--home", tmp_path)
+        assert done.code == 0, done.stderr
         return done.stdout
 
     return call

@@ -22,7 +22,6 @@ from sources import ROWS, SAMPLES, Row, write_sample
 
 COUNTRIES = ROOT / "examples" / "countries" / "countries.geojson"
 # What the format has no word for is given on the command line.
-OPTIONS = {"topojson": ("--crs", "EPSG:4326")}
 # Columns that a format's own writer adds to the table.
 ADDED = {"topojson": {"id"}, "kml": {"id"}, "kmz": {"id"}, "gml": {"gml_id", "lowerCorner", "upperCorner"}}
 DRIVERS = {
@@ -64,7 +63,7 @@ def in_any_order(rows: list[dict[str, object]]) -> list[str]:
 
 
 def rows_read_by_geopandas(path: str) -> list[dict[str, object]]:
-    """Attributes as Arrow holds them (pandas makes floats of integers with nulls), geometries as geopandas sees them."""
+    """Attributes as Arrow holds them (pandas makes floats of integers with nulls), geometries by geopandas."""
     frame = geopandas.read_parquet(path)
     table = pq.read_table(path).drop_columns(["bbox", "geom"])
     points = [(point.x, point.y) for point in frame.geometry]
@@ -79,7 +78,7 @@ def test_every_value_of_every_format_arrives(sample, tmp_path):
             "ignore", message="Value .* not successfully written", category=RuntimeWarning
         )
         source = write_sample(sample, tmp_path / "in")
-    report = ingested(tmp_path / "home", source, *OPTIONS.get(sample, ()))
+    report = ingested(tmp_path / "home", source)
 
     rows = rows_read_by_geopandas(report["path"])
     expected = [as_written(row, sample) for row in ROWS]
@@ -176,6 +175,15 @@ def test_duckdb_and_gdal_read_the_same_as_the_source_holds(tmp_path):
     assert found[3] == pytest.approx(west, abs=1e-4)
     assert found[4] == pytest.approx(north, abs=1e-4)
     assert found[5] == 177
+
+
+def test_files_of_several_formats_become_one_dataset(tmp_path):
+    sources = [write_sample(sample, tmp_path / sample) for sample in ("gpkg", "geojson", "geojsonseq")]
+    report = ingested(tmp_path / "home", *sources)
+    rows = [{n: _in_utc(v) for n, v in row.items()} for row in rows_read_by_geopandas(report["path"])]
+    expected = [{n: _in_utc(v) for n, v in as_written(row, "gpkg").items()} for row in ROWS]
+    assert in_any_order(rows) == in_any_order(expected * 3)
+    assert validator_failures(Path(report["path"])) == []
 
 
 @pytest.mark.parametrize("count", [1, 2])

@@ -43,8 +43,7 @@ def test_a_source_that_changes_after_the_plan_fails_the_run(change, code, tmp_pa
         ingest = ingest_of_files(platform, (str(source),), DataOptions())
         planned = local.plan_ingest(platform, identified(ingest, name="places"))
         change(source)
-        with local.registered(platform, planned):
-            run = local.run_planned(platform, planned, watch=lambda stage, done, total: None)
+        run = local.run_planned(platform, planned, watch=lambda *_: None)
     assert (run.status, run.error.code, run.error.stage) == ("failure", code, "load")
     assert "landing-zone/places.geojson" in run.error.message
     [record] = documents(tmp_path, "runs")

@@ -6,6 +6,9 @@ Only the command that is called loads its module, so that help and mistakes answ
 from __future__ import annotations
 
 import importlib
+import logging
+import os
+import sys
 from typing import Any
 
 import click
@@ -48,6 +51,10 @@ class LazyGroup(click.Group):
 @click.version_option(__version__, prog_name="geoingest")
 def group() -> None:
     """Raw geodata files in, versioned and catalogued GeoParquet out."""
+    # Details of defects are for who asks for them; users get codes and remedies.
+    level = os.environ.get("GEOINGEST_LOG", "CRITICAL").upper()
+    known = level if level in logging.getLevelNamesMapping() else "CRITICAL"
+    logging.basicConfig(level=known, stream=sys.stderr)
 
 
 def main(arguments: list[str] | None = None) -> Any:  # noqa: ANN401  click ends the process

@@ -88,11 +88,22 @@ def command(*, what: str, id_: str | None, home: str | None, as_json: bool) -> N
 
 
 def find_items(documents: Documents, view: View, id_: str | None) -> list[dict[str, Any]]:
-    """The view's documents under the ledger's field names; versions that are not available yet are left out."""
+    """The view's documents under the ledger's field names.
+
+    Left out: versions that are not available yet, and what would let a reader send events of a run (its token).
+    """
     where: dict[str, Any] = {"status": "available"} if view.collection == "assets" else {}
     if id_ is not None:
         where["$or"] = [{field: id_} for field in view.ids]
-    return documents.find(view.collection, where, sort=view.sort)
+    return [_without_token(item) for item in documents.find(view.collection, where, sort=view.sort)]
+
+
+def _without_token(item: dict[str, Any]) -> dict[str, Any]:
+    # A stage's recorded reply is an event, which carries the token too.
+    shown = {name: value for name, value in item.items() if name != "token"}
+    if "stages" in shown:
+        shown["stages"] = {name: state | {"reply": None} for name, state in shown["stages"].items()}
+    return shown
 
 
 def _print_table(view: View, items: list[dict[str, Any]]) -> None:

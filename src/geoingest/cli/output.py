@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -14,6 +15,7 @@ import click
 from geoingest.errors import GeoingestError
 
 SUCCESS, FAILED, REFUSED = 0, 1, 2
+log = logging.getLogger(__name__)
 
 
 def print_json(document: Mapping[str, Any]) -> None:
@@ -34,11 +36,31 @@ def explain(error: GeoingestError, *, say: Callable[[str], None]) -> None:
 
 @contextmanager
 def refusals(*, as_json: bool) -> Iterator[None]:
-    """Any GeoingestError inside ends the process with exit 2 and a word on what to mend; never a traceback."""
+    """Whatever goes wrong inside ends the process with a stable code and a word on what to mend; never a traceback.
+
+    A GeoingestError means that the input was refused (exit 2), anything else is a defect (exit 1).
+    """
     try:
         yield
     except GeoingestError as error:
         refuse(error, as_json=as_json)
+    except Exception as error:
+        if isinstance(error, click.ClickException | click.exceptions.Exit | click.Abort):
+            raise
+        log.exception("defect")
+        tell_defect(error, as_json=as_json)
+
+
+def tell_defect(error: Exception, *, as_json: bool) -> NoReturn:
+    """End the process: geoingest itself is at fault."""
+    defect = GeoingestError(
+        f"geoingest met a defect of its own: {type(error).__name__}",
+        hint="run it again with GEOINGEST_LOG=ERROR for the details, and please report them",
+    )
+    explain(defect, say=lambda line: click.echo(line, err=True))
+    if as_json:
+        print_json({"status": "failure", "error": defect.as_dict()})
+    sys.exit(FAILED)
 
 
 def refuse(error: GeoingestError, *, as_json: bool) -> NoReturn:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import click
@@ -68,6 +69,21 @@ def tell(report: dict[str, Any], *, as_json: bool) -> int:
     elif succeeded:
         say_success(report)
     return SUCCESS if succeeded else FAILED
+
+
+def tell_plan(run: Run, *, as_json: bool) -> int:
+    """Say what the run would do; nothing of it was written. Always a success."""
+    sources = [source.path for source in run.plan.sources]
+    plan = {"dataset_id": run.dataset_id, "intent": run.intent, "lane": run.lane, "engine": run.engine}
+    if as_json:
+        print_json({"status": "planned", **plan, "sources": sources, "recipe": run.plan.recipe})
+        return SUCCESS
+    click.echo(f"{click.style('planned, not run', bold=True)} (mode: Plan)")
+    for name, value in (
+        plan | {"recipe": json.dumps(run.plan.recipe), "sources": ", ".join(sources)}
+    ).items():
+        click.echo(f"  {name:<10} {value}")
+    return SUCCESS
 
 
 def say_failure(report: dict[str, Any]) -> None:

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import logging
 import os
-import signal
 import sys
 import time
 from pathlib import Path
-from types import FrameType
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING
 
 import click
 
+from geoingest.cli.interruption import Interruption
 from geoingest.cli.options import home_option, json_option
 
 if TYPE_CHECKING:
@@ -48,25 +46,30 @@ def command(
     s3://landing-zone/... paths resolve below the home folder. Exits 0 on success, 1 when the run
     failed, 2 when the input was refused before running.
     """
+    started = time.monotonic()
     from geoingest.cli.output import refusals
     from geoingest.cli.sources import DataOptions
     from geoingest.runtime.platform import open_platform
     from geoingest.settings import read_settings
 
-    started = time.monotonic()
-    logging.basicConfig(level=os.environ.get("GEOINGEST_LOG", "CRITICAL").upper(), stream=sys.stderr)
-    signal.signal(signal.SIGTERM, _interrupt)
+    interruption = Interruption()
     options = DataOptions(intent=intent, dataset_id=dataset_id, title=title, layer=layer, crs=crs)
     environment = dict(os.environ) | ({"GEOINGEST_ENGINE": engine} if engine else {})
     with refusals(as_json=as_json):
         settings = read_settings(environment, home=Path(home) if home else None)
         with open_platform(settings) as platform:
-            code = run_sources(platform, sources, options, started=started, as_json=as_json)
+            code = run_sources(platform, sources, options, interruption, started=started, as_json=as_json)
     sys.exit(code)
 
 
 def run_sources(
-    platform: Platform, sources: tuple[str, ...], options: DataOptions, *, started: float, as_json: bool
+    platform: Platform,
+    sources: tuple[str, ...],
+    options: DataOptions,
+    interruption: Interruption,
+    *,
+    started: float,
+    as_json: bool,
 ) -> int:
     """Plan and run what the sources ask for, and tell how it ended; the exit code.
 
@@ -78,8 +81,11 @@ def run_sources(
 
     sweep(platform)
     planned, manifest = plan_sources(platform, sources, options)
+    if planned.only_plan:
+        return report.tell_plan(planned.run, as_json=as_json)
+    interruption.check()
     with show_progress(quiet=not sys.stderr.isatty()) as watch:
-        run = local.run_planned(platform, planned, watch=watch, manifest=manifest)
+        run = local.run_planned(platform, planned, watch=interruption.checked(watch), manifest=manifest)
     ended = report.report_run(platform, run, seconds=time.monotonic() - started)
     return report.tell(ended, as_json=as_json)
 
@@ -107,7 +113,3 @@ def plan_sources(
     except PermanentError as error:
         record_rejection(platform, error, content=content, path=manifest)
         raise
-
-
-def _interrupt(_number: int, _frame: FrameType | None) -> NoReturn:
-    raise KeyboardInterrupt

@@ -59,10 +59,17 @@ class EmbeddedSpace:
     ) -> PartFacts:
         """Store one source under its number, replacing an earlier try; `crs` is its PROJJSON."""
         tally = Tally()
-        with self._stored(f"loaded-{part}.arrow", schema.with_metadata({CRS_KEY: crs})) as writer:
+        stored = self._stored(f"loaded-{part}.arrow", schema.with_metadata({CRS_KEY: crs}))
+        with stored as writer, ThreadPoolExecutor(1, thread_name_prefix="tally") as pool:
+            counted: Future[None] | None = None
             for batch in batches:
-                tally.add(wkb.walk(wkb.normalise(batch.column(GEOMETRY))))
+                # Counting one batch while the next one is read; never more than one ahead.
+                if counted is not None:
+                    counted.result()
+                counted = pool.submit(_count, tally, batch.column(GEOMETRY))
                 writer.write_batch(batch)
+            if counted is not None:
+                counted.result()
         return PartFacts(rows=tally.rows, types=tally.types, bounds=tally.bounds)
 
     def apply(
@@ -81,7 +88,7 @@ class EmbeddedSpace:
         originals = Originals(self._work_dir / "repaired.parquet")
         with self._stored("transformed.arrow", schema.with_metadata({CRS_KEY: target})) as writer, originals:
             for batch, chunk in self._transformed(_chunks(parts), steps):
-                tally.add(chunk.walk())
+                tally.merge(chunk.tally)
                 changes.add(chunk)
                 originals.write(chunk)
                 writer.write_batch(
@@ -213,6 +220,10 @@ def split(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         rows = max(1, min(CHUNK_ROWS, CHUNK_BYTES * batch.num_rows // max(1, batch.nbytes)))
         for start in range(0, batch.num_rows, rows):
             yield batch.slice(start, rows)
+
+
+def _count(tally: Tally, column: pa.Array) -> None:
+    tally.add(wkb.walk(wkb.normalise(column)))
 
 
 def _crs(schema: pa.Schema) -> str:

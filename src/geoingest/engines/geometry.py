@@ -7,6 +7,7 @@ Pure functions of a chunk: safe in threads.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,7 @@ import pyarrow as pa
 import shapely
 
 from geoingest.engines.port import StepEffect
+from geoingest.engines.tally import Tally
 from geoingest.errors.geometry import (
     CoordinatesUnprojectableError,
     GeometryInvalidError,
@@ -31,6 +33,10 @@ if TYPE_CHECKING:
     Objects = NDArray[np.object_]
 
 
+# What stands for a reason where GEOS does not get as far as judging.
+MALFORMED = "a ring is not closed, or a ring or line has too few points"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Repaired:
     """Invalid rows of a chunk: their positions, why they were invalid, and the bytes as they were read."""
@@ -45,7 +51,8 @@ class Chunk:
     """Geometries on their way through the steps, and what the steps did to them.
 
     `source` is the column as read, in `crs` (PROJJSON); `row` is the first row's number in the source `name`.
-    `transform` null: they are in the target CRS already. `changed`: rows changed, by step name.
+    `transform` null: they are in the target CRS already. `changed`: rows changed, by step name. `tally` counts
+    what came out of the last step.
     """
 
     source: pa.Array
@@ -56,18 +63,34 @@ class Chunk:
     row: int
     changed: dict[str, int] = field(default_factory=dict)
     repaired: Repaired | None = None
+    tally: Tally = field(default_factory=Tally)
+    _walk: wkb.Walk | None = None
 
     def walk(self) -> wkb.Walk:
-        """The coordinates of the geometries as they are now."""
-        return wkb.walk(self.column)
+        """The coordinates of the geometries as they are now; walked once for each layout of their bytes."""
+        if self._walk is None:
+            self._walk = wkb.walk(self.column)
+        return self._walk
+
+    def replace(self, column: pa.Array) -> None:
+        """Go on with other geometries."""
+        if column is not self.column:
+            self.column, self._walk = column, None
+
+    def move(self, column: pa.Array) -> None:
+        """Go on with the same geometries at other coordinates."""
+        self._walk = wkb.moved(self.walk(), column)
+        self.column = column
 
 
 def apply_steps(chunk: Chunk, steps: Sequence[Step]) -> Chunk:
     """The chunk after all steps, in order. Raises: a PermanentError that names the source and the row."""
-    chunk.column = wkb.normalise(chunk.column)
+    chunk.replace(wkb.normalise(chunk.column))
     for step in steps:
         chunk.changed[step.name] = _APPLY[type(step)](chunk, step)
-    chunk.column, _ = wkb.orient(chunk.column, chunk.walk())
+    oriented, _ = wkb.orient(chunk.column, chunk.walk())
+    chunk.move(oriented)
+    chunk.tally.add(chunk.walk())
     return chunk
 
 
@@ -75,12 +98,14 @@ def _linearise(chunk: Chunk, step: Linearise) -> int:
     walk = chunk.walk()
     if wkb.is_linear(walk.types):
         return 0
-    chunk.column, changed = wkb.linearise(chunk.column, walk, step.max_angle_degrees)
+    linear, changed = wkb.linearise(chunk.column, walk, step.max_angle_degrees)
+    chunk.replace(linear)
     return changed
 
 
 def _promote(chunk: Chunk, step: PromoteMulti) -> int:  # noqa: ARG001  the step has no parameters
-    chunk.column, changed = wkb.promote(chunk.column)
+    promoted, changed = wkb.promote(chunk.column, chunk.walk())
+    chunk.replace(promoted)
     return changed
 
 
@@ -88,7 +113,7 @@ def _reproject(chunk: Chunk, step: Reproject) -> int:  # noqa: ARG001  the trans
     if chunk.transform is None:
         return 0
     walk = chunk.walk()
-    chunk.column = wkb.map_xy(chunk.column, walk, chunk.transform)
+    chunk.move(wkb.map_xy(chunk.column, walk, chunk.transform))
     _require_finite(chunk)
     return int(np.count_nonzero(walk.types))
 
@@ -102,32 +127,56 @@ def _require_finite(chunk: Chunk) -> None:
 
 
 def _repair(chunk: Chunk, step: Repair) -> int:
-    values = chunk.column.to_numpy(zero_copy_only=False)
-    shapes = shapely.from_wkb(values)
-    invalid = np.flatnonzero(~shapely.is_valid(shapes) & ~shapely.is_missing(shapes))
+    shapes, malformed = _shapes(chunk.column)
+    invalid = np.flatnonzero(malformed | (~shapely.is_valid(shapes) & ~shapely.is_missing(shapes)))
     if invalid.size:
-        _mend(chunk, step, shapes, invalid)
+        _mend(chunk, step, shapes[invalid], malformed[invalid], invalid)
     return int(invalid.size)
 
 
-def _mend(chunk: Chunk, step: Repair, shapes: Objects, invalid: NDArray[np.intp]) -> None:
-    reasons = tuple(str(reason) for reason in shapely.is_valid_reason(shapes[invalid]))
-    source, row = chunk.name, chunk.row + int(invalid[0])
+def _shapes(column: pa.Array) -> tuple[Objects, NDArray[np.bool_]]:
+    """The geometries, and which of them GEOS takes for none at all: open rings come closed, the rest missing."""
+    values = column.to_numpy(zero_copy_only=False)
+    shapes = shapely.from_wkb(values, on_invalid="ignore")
+    malformed = shapely.is_missing(shapes) & column.is_valid().to_numpy(zero_copy_only=False)
+    if malformed.any():
+        shapes[malformed] = shapely.from_wkb(values[malformed], on_invalid="fix")
+    return shapes, malformed
+
+
+def _mend(
+    chunk: Chunk, step: Repair, shapes: Objects, malformed: NDArray[np.bool_], rows: NDArray[np.intp]
+) -> None:
+    """Put valid geometries at `rows`, where `shapes` stand; `malformed` marks those that GEOS refused at first."""
+    told = shapely.is_valid_reason(shapes)
+    reasons = [MALFORMED if bad else str(reason) for bad, reason in zip(malformed, told, strict=True)]
     if step.policy == "reject":
-        raise GeometryInvalidError(source=source, row=row, reason=reasons[0], count=int(invalid.size))
-    try:
-        mended = shapely.make_valid(shapes[invalid], method="structure", keep_collapsed=False)
-    except shapely.GEOSException as error:
-        raise GeometryUnrepairableError(source=source, row=row, reason=reasons[0]) from error
-    if not shapely.is_valid(mended).all() or not np.isfinite(shapely.get_coordinates(mended)).all():
-        raise GeometryUnrepairableError(source=source, row=row, reason=reasons[0])
+        first = chunk.row + int(rows[0])
+        raise GeometryInvalidError(source=chunk.name, row=first, reason=reasons[0], count=len(rows))
+    mended = _made_valid(shapes)
+    lost = np.flatnonzero(shapely.is_missing(mended))
+    if lost.size:
+        row = chunk.row + int(rows[lost[0]])
+        raise GeometryUnrepairableError(source=chunk.name, row=row, reason=reasons[lost[0]])
     replaced = shapely.to_wkb(mended, flavor="iso", output_dimension=4, byte_order=1)
-    chunk.column = wkb.replace_rows(chunk.column, invalid, replaced.tolist())
+    chunk.replace(wkb.replace_rows(chunk.column, rows, replaced.tolist()))
     chunk.repaired = Repaired(
-        rows=tuple(int(chunk.row + row) for row in invalid),
-        reasons=reasons,
-        originals=tuple(chunk.source[int(row)].as_py() for row in invalid),
+        rows=tuple(int(chunk.row + row) for row in rows),
+        reasons=tuple(reasons),
+        originals=tuple(chunk.source[int(row)].as_py() for row in rows),
     )
+
+
+def _made_valid(shapes: Objects) -> Objects:
+    """The geometries made valid; missing where that cannot be."""
+    mended = np.empty_like(shapes)
+    for number, shape in enumerate(shapes):
+        # One by one: a failure must not be told of another row.
+        with suppress(shapely.GEOSException):
+            made = shapely.make_valid(shape, method="structure", keep_collapsed=False)
+            if shapely.is_valid(made) and np.isfinite(shapely.get_coordinates(made)).all():
+                mended[number] = made
+    return mended
 
 
 def _simplify(chunk: Chunk, step: Simplify) -> int:
@@ -136,7 +185,7 @@ def _simplify(chunk: Chunk, step: Simplify) -> int:
     changed = np.flatnonzero(shapely.get_num_coordinates(simpler) != shapely.get_num_coordinates(shapes))
     if changed.size:
         replaced = shapely.to_wkb(simpler[changed], flavor="iso", output_dimension=4, byte_order=1)
-        chunk.column = wkb.replace_rows(chunk.column, changed, replaced.tolist())
+        chunk.replace(wkb.replace_rows(chunk.column, changed, replaced.tolist()))
     return int(changed.size)
 
 

@@ -25,6 +25,13 @@ class Tally:
             self._box[:2] = np.fmin(self._box[:2], np.fmin.reduce(boxes[:, :2]))
             self._box[2:] = np.fmax(self._box[2:], np.fmax.reduce(boxes[:, 2:]))
 
+    def merge(self, other: Tally) -> None:
+        """Count everything that `other` counted."""
+        self.rows += other.rows
+        self._codes |= other._codes
+        self._box[:2] = np.minimum(self._box[:2], other._box[:2])
+        self._box[2:] = np.maximum(self._box[2:], other._box[2:])
+
     @property
     def types(self) -> tuple[int, ...]:
         """The ISO WKB codes that occur, sorted; rows without geometry do not count."""

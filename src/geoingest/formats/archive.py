@@ -7,9 +7,12 @@ outside are refused, and only the chosen dataset's own files are written.
 from __future__ import annotations
 
 import contextlib
+import errno
+import lzma
 import re
 import shutil
 import stat
+import struct
 import zipfile
 import zlib
 from dataclasses import dataclass
@@ -35,6 +38,11 @@ _ALONE_IN_ITS_FILE = {".gpkg", ".fgb", ".geojson", ".geojsonl", ".geojsons", ".t
 _DRIVE = re.compile(r"[A-Za-z]:")
 _REGULAR_TYPES = {0, stat.S_IFREG, stat.S_IFDIR}
 _ENCRYPTED = 0x1
+# What zipfile lets through of a damaged file.
+_DAMAGE = (
+    zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error, EOFError, NotImplementedError, ValueError,
+    OverflowError,
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,7 +120,12 @@ def _opened(path: Path, name: str) -> Iterator[zipfile.ZipFile]:
     try:
         with zipfile.ZipFile(path) as archive:
             yield archive
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError) as error:
+    except _DAMAGE as error:
+        raise ArchiveDamagedError(name=name, reason=_reason(error)) from error
+    except OSError as error:
+        # A seek to before the start, or a bad bzip2 stream; a full disk is not the archive's fault.
+        if error.errno not in {None, errno.EINVAL}:
+            raise
         raise ArchiveDamagedError(name=name, reason=_reason(error)) from error
 
 

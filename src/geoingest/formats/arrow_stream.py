@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 @contextlib.contextmanager
-def layer_stream(  # noqa: PLR0913 - one argument per thing that GDAL may be told
+def layer_stream(
     prepared: Prepared,
     layer: str,
     *,
@@ -34,7 +34,7 @@ def layer_stream(  # noqa: PLR0913 - one argument per thing that GDAL may be tol
         with listening(name):
             opened = open_arrow(
                 prepared.path,
-                layer=layer,
+                layer=layer if prepared.layer is None else 0,
                 encoding=prepared.recode_from,
                 columns=columns,
                 read_geometry=geometry,

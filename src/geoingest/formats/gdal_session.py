@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import threading
 import warnings
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -86,15 +87,22 @@ _LOSSES = (
 
 
 _in_use: list[str] = []
+# Held while a driver is in use: a function server reads for several runs in as many threads.
+_turn = threading.RLock()
 
 
 @contextlib.contextmanager
 def only_driver(driver: str) -> Iterator[None]:
     """Inside, `driver` (GDAL's short name) is the only vector driver of this process; GDAL's other doors are shut.
 
-    May be nested for one driver. A second driver while the first is in use is a fault of the program: its removal
-    would pull the first one's datasets down.
+    Other threads wait for their turn. May be nested for one driver. A second driver while the first is in use is a
+    fault of the program: its removal would pull the first one's datasets down.
     """
+    with _turn:
+        yield from _with_only(driver)
+
+
+def _with_only(driver: str) -> Iterator[None]:
     if any(used != driver for used in _in_use):
         raise RuntimeError(f"GDAL is in use with the driver {_in_use[0]!r}; {driver!r} must wait")
     if not _in_use:
@@ -153,6 +161,8 @@ def listening(name: str) -> Iterator[Heard]:
             UnicodeDecodeError,
             ValueError,
             RuntimeError,
+            # pyogrio 0.13 trips over its own variable where GDAL cannot write down a CRS.
+            UnboundLocalError,
         ) as error:
             log.info("GDAL could not read %s: %s", name, error)
             raise SourceUnreadableError(name=name, reason=_meaning(str(error))) from error

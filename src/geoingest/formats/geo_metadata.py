@@ -29,7 +29,7 @@ _BASES: Final = (
 _SAYABLE: Final = frozenset(_BASES) | frozenset(f"{base} Z" for base in _BASES)
 
 
-def geo_metadata(  # noqa: PLR0913 (every argument is named, and a key of the result)
+def geo_metadata(
     *,
     geometry_column: str,
     covering_column: str,

@@ -12,9 +12,9 @@ import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from geoingest.errors.source import CrsUnknownError, SourceUnreadableError
+from geoingest.errors.source import SourceUnreadableError
 from geoingest.formats.geojson_geometry import geometry_fault, is_blank
-from geoingest.formats.geojson_values import NOTHING, TEXTS, Seen, as_text, kind_of, own_type, written
+from geoingest.formats.geojson_values import TEXTS, UNFIT, Seen, as_text, kind_of, own_type, written
 from geoingest.formats.json_outline import outline
 from geoingest.formats.json_stream import read_collection, read_sequence
 from geoingest.formats.prepared import Prepared, Scratch
@@ -38,10 +38,11 @@ class _Facts:
     null_geometries: int = 0
     has_blanks: bool = False
     seen: dict[str, Seen] = field(default_factory=dict)
-    ids: Seen = NOTHING
+    ids: Seen = 0
     foreign: set[str] = field(default_factory=set)
     crs: object = _UNSET
     one_per_line: bool = True
+    title: str | None = None
 
     def add(self, feature: object) -> None:
         number = self.features + 1
@@ -55,7 +56,10 @@ class _Facts:
         self.features = number
         self._add_geometry(feature.get("geometry"))
         for key, value in (properties or {}).items():
-            self.seen[key] = self.seen.get(key, NOTHING) | kind_of(value)
+            self.seen[key] = self.seen.get(key, 0) | kind_of(value)
+            if self.seen[key] & UNFIT:
+                reason = f"feature {number}: property '{key}' holds a NUL or half a character"
+                raise SourceUnreadableError(name=self.name, reason=reason)
         self.ids |= kind_of(feature.get("id"))
         self.foreign.update(feature.keys() - _FEATURE_MEMBERS)
         if "crs" in feature:
@@ -79,12 +83,13 @@ class _Facts:
 def prepare_geojson(path: Path, *, sequence: bool, name: str) -> Prepared:
     """The file as GDAL may read it, with the counts, CRS and types that its features have.
 
-    Raises: SourceUnreadableError, CrsUnknownError.
+    Raises: SourceUnreadableError.
     """
     facts = _Facts(name=name)
     for feature in _features(path, facts, sequence=sequence):
         facts.add(feature)
     warnings = tuple(_warnings(facts))
+    layer = facts.title or path.stem
     # Ids that are text become a column by GDAL's own hand; numbers would become row numbers.
     keep_ids = bool(facts.ids & ~TEXTS) and "id" not in facts.seen
     if keep_ids:
@@ -102,6 +107,8 @@ def prepare_geojson(path: Path, *, sequence: bool, name: str) -> Prepared:
         driver="GeoJSONSeq" if sequence else "GeoJSON",
         # Types of date-times are ours: GDAL's end at the millisecond and at the first mixture.
         options=() if sequence else (("DATE_AS_STRING", "YES"),),
+        # Listing the layers would cost GDAL a pass over the file.
+        layer=layer,
         features=facts.features,
         null_geometries=facts.null_geometries,
         crs=_crs_text(facts.crs),
@@ -130,6 +137,8 @@ def _rest(members: dict[str, object], facts: _Facts) -> Iterator[object]:
     if members.get("type") != "FeatureCollection":
         yield _as_feature(members)
         return
+    if isinstance(members.get("name"), str):
+        facts.title = str(members["name"])
     if "features" not in members:
         raise SourceUnreadableError(name=facts.name, reason="the FeatureCollection has no features")
     if members["features"] is not None:
@@ -188,7 +197,10 @@ def _rewritten(feature: object, texts: set[str], *, keep_ids: bool) -> str:
 
 
 def _crs_text(crs: object) -> str | None:
-    """The CRS text of a `crs` member: RFC 7946 has none and means WGS 84; the format of 2008 has names and links."""
+    """The CRS text of a `crs` member: RFC 7946 has none and means WGS 84; the format of 2008 has names and links.
+
+    What names no CRS is given on as it stands, and is no known CRS.
+    """
     if crs is None:
         return None
     if crs == _UNSET:
@@ -199,7 +211,7 @@ def _crs_text(crs: object) -> str | None:
             return str(properties["name"])
         if crs.get("type") == "EPSG" and isinstance(properties.get("code"), int):
             return f"EPSG:{properties['code']}"
-    raise CrsUnknownError(text=json.dumps(crs))
+    return json.dumps(crs)
 
 
 def _warnings(facts: _Facts) -> Iterator[str]:

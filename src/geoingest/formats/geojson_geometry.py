@@ -45,22 +45,23 @@ def _fault(coordinates: object, depth: int, *, ring: bool) -> str | None:
     if not isinstance(coordinates, list):
         return "coordinates are no array"
     if depth == 0:
-        return _positions_fault([coordinates] if coordinates else [])
+        return positions_fault([coordinates] if coordinates else [])
     if depth > 1:
         return next((fault for part in coordinates if (fault := _fault(part, depth - 1, ring=ring))), None)
     if ring and coordinates and coordinates[0] != coordinates[-1]:
         return "a polygon's ring is not closed"
-    return _positions_fault(coordinates)
+    return positions_fault(coordinates)
 
 
-def _positions_fault(positions: list[object]) -> str | None:
+def positions_fault(positions: list[object]) -> str | None:
+    """What is wrong with a list of positions; null when each is two or three finite numbers."""
     if not positions:
         return None
     try:
         values = np.asarray(positions)
     except ValueError:
         # Positions of different length: legal, and too rare to deserve more than the slow way.
-        return next((fault for position in positions if (fault := _positions_fault([position]))), None)
+        return next((fault for position in positions if (fault := positions_fault([position]))), None)
     if values.dtype.kind not in "fiu" or values.ndim != 2:  # noqa: PLR2004 - positions by coordinates
         return "a position is not an array of numbers"
     if values.shape[1] not in _LENGTHS:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 from datetime import date, datetime, time
-from enum import IntFlag, auto
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
@@ -22,30 +21,31 @@ _CLOCK = r"(?:[01]\d|2[0-3]):\d\d:\d\d(?:\.(\d{1,6}))?"
 _TIME = re.compile(_CLOCK, re.ASCII)
 _DATETIME = re.compile(rf"\d{{4}}-\d\d-\d\dT{_CLOCK}(Z|[+-]\d\d:\d\d)?", re.ASCII)
 _MILLISECOND_DIGITS = 3
+# JSON can write them, and GDAL cuts the text there or puts something else.
+_UNFIT = re.compile("[\0\ud800-\udfff]")
 
 
-class Seen(IntFlag):
-    """The kinds of values that a property has in some feature."""
+# The kinds of values that a property has in some feature: a set of bits in plain integers, as every value of the file
+# passes here and `enum.IntFlag` takes ten times as long.
+Seen = int
+BOOLEAN = 0x1
+INTEGER = 0x2
+BIG = 0x4
+WIDE = 0x8
+REAL = 0x10
+TEXT = 0x20
+NESTED = 0x40
+WIDE_NESTED = 0x80
+DATE = 0x100
+TIME = 0x200
+LOCAL = 0x400
+ZONED = 0x800
+FINE = 0x1000
+UNFIT = 0x2000
 
-    BOOLEAN = auto()
-    INTEGER = auto()
-    BIG = auto()
-    WIDE = auto()
-    REAL = auto()
-    TEXT = auto()
-    NESTED = auto()
-    WIDE_NESTED = auto()
-    DATE = auto()
-    TIME = auto()
-    LOCAL = auto()
-    ZONED = auto()
-    FINE = auto()
-
-
-_NUMBERS = Seen.INTEGER | Seen.BIG | Seen.WIDE | Seen.REAL
-_TEMPORAL = Seen.DATE | Seen.TIME | Seen.LOCAL | Seen.ZONED | Seen.FINE
-TEXTS = _TEMPORAL | Seen.TEXT
-NOTHING = Seen(0)
+NUMBERS = INTEGER | BIG | WIDE | REAL
+TEMPORAL = DATE | TIME | LOCAL | ZONED | FINE
+TEXTS = TEMPORAL | TEXT
 
 
 def kind_of(value: object) -> Seen:
@@ -55,25 +55,25 @@ def kind_of(value: object) -> Seen:
 
 def as_text(seen: Seen) -> bool:
     """Whether GDAL's type for such a property would change values, so that it must be read as text."""
-    boolean_number = Seen.BOOLEAN in seen and bool(seen & _NUMBERS)
-    inexact = Seen.BIG in seen and Seen.REAL in seen
-    return boolean_number or inexact or bool(seen & (Seen.WIDE | Seen.WIDE_NESTED))
+    boolean_number = seen & BOOLEAN and seen & NUMBERS
+    inexact = seen & BIG and seen & REAL
+    return bool(boolean_number or inexact or seen & (WIDE | WIDE_NESTED))
 
 
 def own_type(seen: Seen) -> pa.DataType | None:
     """The type of a property that is given as text; null leaves the type to GDAL."""
     if as_text(seen) or (seen & TEXTS and seen & ~TEXTS):
         return pa.string()
-    if not seen & _TEMPORAL:
+    if not seen & TEMPORAL:
         return None
-    unit = "us" if Seen.FINE in seen else "ms"
+    unit = "us" if seen & FINE else "ms"
     kinds = {
-        Seen.DATE: pa.date32(),
-        Seen.TIME: pa.time64("us") if Seen.FINE in seen else pa.time32("ms"),
-        Seen.LOCAL: pa.timestamp(unit),
-        Seen.ZONED: pa.timestamp(unit, tz="UTC"),
+        DATE: pa.date32(),
+        TIME: pa.time64("us") if seen & FINE else pa.time32("ms"),
+        LOCAL: pa.timestamp(unit),
+        ZONED: pa.timestamp(unit, tz="UTC"),
     }
-    return kinds.get(seen & ~Seen.FINE, pa.string())
+    return kinds.get(seen & ~FINE, pa.string())
 
 
 def written(value: object) -> object:
@@ -85,49 +85,51 @@ def written(value: object) -> object:
 
 def _integer(value: int) -> Seen:
     if -_FLOAT_EXACT <= value <= _FLOAT_EXACT:
-        return Seen.INTEGER
-    return Seen.BIG if -_INT64_LAST - 1 <= value <= _INT64_LAST else Seen.WIDE
+        return INTEGER
+    return BIG if -_INT64_LAST - 1 <= value <= _INT64_LAST else WIDE
 
 
 def _text(value: str) -> Seen:
+    if _UNFIT.search(value):
+        return UNFIT
     if not value or not value[0].isdigit():
-        return Seen.TEXT
+        return TEXT
     try:
         return _temporal(value)
     except ValueError:
-        return Seen.TEXT
+        return TEXT
 
 
 def _temporal(value: str) -> Seen:
     """Raises ValueError for what looks like a day or an hour and is none, as 30 February."""
     if _DATE.fullmatch(value):
         date.fromisoformat(value)
-        return Seen.DATE
+        return DATE
     if clock := _TIME.fullmatch(value):
         time.fromisoformat(value.split(".", 1)[0])
-        return Seen.TIME | _fineness(clock[1])
+        return TIME | _fineness(clock[1])
     if moment := _DATETIME.fullmatch(value):
         datetime.fromisoformat(value[:19] + (moment[2] or ""))
-        return (Seen.ZONED if moment[2] else Seen.LOCAL) | _fineness(moment[1])
-    return Seen.TEXT
+        return (ZONED if moment[2] else LOCAL) | _fineness(moment[1])
+    return TEXT
 
 
 def _fineness(digits: str | None) -> Seen:
-    return Seen.FINE if digits and digits[_MILLISECOND_DIGITS:].strip("0") else NOTHING
+    return FINE if digits and digits[_MILLISECOND_DIGITS:].strip("0") else 0
 
 
 def _nested(value: dict[str, object] | list[object]) -> Seen:
-    inside = NOTHING
+    inside = 0
     for item in value.values() if isinstance(value, dict) else value:
         inside |= kind_of(item)
-    return Seen.NESTED | (Seen.WIDE_NESTED if as_text(inside) else NOTHING)
+    return NESTED | inside & UNFIT | (WIDE_NESTED if as_text(inside) else 0)
 
 
 _KINDS: dict[type, Callable[..., Seen]] = {
-    type(None): lambda _: NOTHING,
-    bool: lambda _: Seen.BOOLEAN,
+    type(None): lambda _: 0,
+    bool: lambda _: BOOLEAN,
     int: _integer,
-    float: lambda _: Seen.REAL,
+    float: lambda _: REAL,
     str: _text,
     dict: _nested,
     list: _nested,

@@ -7,7 +7,8 @@ not they had to be spilled. Orients, repairs and reprojects nothing: that comes 
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
+from collections import deque
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, TypeVar
@@ -57,7 +58,7 @@ class GeoParquetFacts:
     vertices: int
 
 
-def write_geoparquet(  # noqa: PLR0913 (one call writes a file; every option is named)
+def write_geoparquet(
     path: Path,
     batches: Iterable[pa.RecordBatch],
     *,
@@ -208,15 +209,15 @@ def _file_bounds(tally: Tally, bounds: Box | None) -> Box | None:
 
 
 def _overlapped(function: Callable[[Item], Result], items: Iterable[Item]) -> Generator[Result]:
-    """`map`, with the next result being made in another thread while the caller works on this one."""
-    with ThreadPoolExecutor(1) as pool:
-        ahead = None
+    """`map`, in order, with the next two results being made in other threads while the caller works on this one."""
+    with ThreadPoolExecutor(2) as pool:
+        ahead: deque[Future[Result]] = deque()
         for item in items:
-            current, ahead = ahead, pool.submit(function, item)
-            if current is not None:
-                yield current.result()
-        if ahead is not None:
-            yield ahead.result()
+            ahead.append(pool.submit(function, item))
+            if len(ahead) > 2:  # noqa: PLR2004 - as many as threads
+                yield ahead.popleft().result()
+        while ahead:
+            yield ahead.popleft().result()
 
 
 def _read_ahead(items: Iterator[Item]) -> Generator[Item]:

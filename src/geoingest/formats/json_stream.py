@@ -80,12 +80,15 @@ class _Text:
         self._name = name
         self._blank = blank
         self._utf8 = codecs.getincrementaldecoder("utf-8-sig")()
-        self._json = json.JSONDecoder()
+        self._json = json.JSONDecoder(parse_constant=self._refuse)
         self._text, self._at, self._ended = "", 0, False
         self.last = ""
 
     def broken(self, reason: str) -> SourceUnreadableError:
         return SourceUnreadableError(name=self._name, reason=reason)
+
+    def _refuse(self, constant: str) -> object:
+        raise self.broken(f"is no JSON: it holds {constant}, which is no number of JSON")
 
     def peek(self) -> str:
         """The next character that is not blank, or nothing at the end."""

@@ -22,8 +22,11 @@ def choose_layer(prepared: Prepared, *, wanted: str | None, name: str) -> str:
 
     Raises: LayerAmbiguousError, LayerNotFoundError, SourceUnreadableError.
     """
-    with listening(name):
-        found = list(_layers(prepared))
+    if prepared.layer is not None:
+        found = [(prepared.layer, True)]
+    else:
+        with listening(name):
+            found = list(_layers(prepared))
     if not found:
         raise SourceUnreadableError(name=name, reason="no layer of it can be read")
     spatial = [layer for layer, has_geometry in found if has_geometry]

@@ -30,8 +30,11 @@ class Prepared:
     """What the driver gets, and what must come out.
 
     `features` and `null_geometries` are counts told by the file's own structure, null when it tells none;
+    `may_be_empty` is false when a layer without rows can only be one that the driver could not open;
+    `layer` is the name of the one layer that the format allows, null where the driver lists them;
     `crs` is a CRS text that replaces what the driver says, null leaves it to the driver; `crs_unknown` means that the
-    file says its CRS is unknown; `types` are columns (by name) whose type was decided over the whole file.
+    file says its CRS is unknown; `crs_by_format` is what the format means when neither file nor manifest names one;
+    `types` are columns (by name) whose type was decided over the whole file.
     """
 
     path: Path
@@ -40,10 +43,13 @@ class Prepared:
     encoding: str = "UTF-8"
     encoding_from: EncodingOrigin = "format"
     recode_from: str | None = None
+    layer: str | None = None
     features: int | None = None
     null_geometries: int | None = None
+    may_be_empty: bool = True
     crs: str | None = None
     crs_unknown: bool = False
+    crs_by_format: str | None = None
     types: dict[str, pa.DataType] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
     scratch: Scratch | None = None

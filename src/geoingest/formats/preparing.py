@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from geoingest.errors.source import FormatMismatchError
+from geoingest.formats.filegdb import prepare_filegdb
 from geoingest.formats.geojson import prepare_geojson
 from geoingest.formats.kmz import unpack_kmz
 from geoingest.formats.prepared import Prepared, Scratch
 from geoingest.formats.shapefile import prepare_shapefile
+from geoingest.formats.topojson import prepare_topojson
 from geoingest.formats.xml_check import check_xml
 
 if TYPE_CHECKING:
@@ -40,20 +42,26 @@ def _geojsonseq(path: Path, name: str) -> Prepared:
     return prepare_geojson(path, sequence=True, name=name)
 
 
+def _topojson(path: Path, name: str) -> Prepared:
+    return prepare_topojson(path, name=name)
+
+
 def _kml(path: Path, name: str) -> Prepared:
-    count: Counter[str] = Counter()
-    check_xml(path, name=name, count=count)
+    count = check_xml(path, name=name)
     # With a schema, LIBKML reads the schema's fields and leaves the untyped values beside them.
     lost = count["Data"] and count["SimpleData"]
     warnings = (f"{name}: untyped <Data> values beside <SchemaData> are not read",) if lost else ()
-    return Prepared(path=path, driver="LIBKML", warnings=warnings)
+    # Folders are layers, and overlays are features of a kind that has no Placemark.
+    is_one_layer = not any(count[element] for element in ("Folder", "GroundOverlay", "NetworkLink"))
+    promised = count["Placemark"] if is_one_layer and count["Document"] < 2 else None  # noqa: PLR2004 - a Document is a layer
+    return Prepared(path=path, driver="LIBKML", features=promised, warnings=warnings)
 
 
 def _kmz(path: Path, name: str) -> Prepared:
     """GDAL reads the document inside a KMZ without the fields of its schema, so the document is taken out."""
     document, scratch, warnings = unpack_kmz(path, name=name)
     inside = _kml(document, name)
-    return Prepared(path=document, driver="LIBKML", warnings=(*warnings, *inside.warnings), scratch=scratch)
+    return replace(inside, warnings=(*warnings, *inside.warnings), scratch=scratch)
 
 
 def _gml(path: Path, name: str) -> Prepared:
@@ -71,20 +79,21 @@ def _geopackage(path: Path, _name: str) -> Prepared:
     return Prepared(path=path, driver="GPKG", options=(("IMMUTABLE", "YES"),))
 
 
-def _plain(driver: str) -> Callable[[Path, str], Prepared]:
-    def prepared(path: Path, _name: str) -> Prepared:
-        return Prepared(path=path, driver=driver)
+def _filegdb(path: Path, name: str) -> Prepared:
+    return prepare_filegdb(path, name=name)
 
-    return prepared
+
+def _flatgeobuf(path: Path, _name: str) -> Prepared:
+    return Prepared(path=path, driver="FlatGeobuf")
 
 
 _PREPARATIONS: dict[str, Callable[[Path, str], Prepared]] = {
     "geojson": _geojson,
     "geojsonseq": _geojsonseq,
-    "topojson": _plain("TopoJSON"),
+    "topojson": _topojson,
     "geopackage": _geopackage,
-    "flatgeobuf": _plain("FlatGeobuf"),
-    "filegdb": _plain("OpenFileGDB"),
+    "flatgeobuf": _flatgeobuf,
+    "filegdb": _filegdb,
     "kml": _kml,
     "kmz": _kmz,
     "gml": _gml,

@@ -1,7 +1,8 @@
 """A picture of a GeoParquet file: one HTML page with a map of it and a table of facts.
 
-The page stands alone: no script, no request to anywhere, light and dark, from a phone's width up. Memory
-and page size are bounded whatever the size of the file: large files are sampled, and the page says so.
+The page stands alone: no script, no request to anywhere, light and dark, from a phone's width up. Page
+size is bounded whatever the size of the file, and memory by one row group's geometry: large files are
+sampled, and the page says so.
 Reads files that geoingest wrote (WKB geometry, `geo` metadata); validates nothing.
 """
 
@@ -28,6 +29,8 @@ MAX_FEATURES: Final = 20_000
 MAX_ROW_GROUPS: Final = 64
 """Row groups read at the most: some six million rows, a few seconds."""
 BATCH_ROWS: Final = 2_048
+BATCH_BYTES: Final = 16 * 2**20
+"""Geometry turned into shapes at a time; one geometry is the least."""
 LONG_FACT: Final = 34
 """Characters beyond which a fact (an address, a hash) gets a line of its own."""
 
@@ -114,12 +117,21 @@ def _read_sample(
     """The planned rows' geometries, batch by batch; bytes that are no WKB are read as null."""
     for group, picked in plan.items():
         start = 0
-        for batch in file.iter_batches(BATCH_ROWS, row_groups=[group], columns=[name]):
+        for batch in file.iter_batches(_batch_rows(file, name, group), row_groups=[group], columns=[name]):
             low, high = np.searchsorted(picked, [start, start + len(batch)])
             column: Any = batch.column(0)
             wkb = getattr(column, "storage", column).take(picked[low:high] - start)
             yield shapely.from_wkb(wkb.to_numpy(zero_copy_only=False), on_invalid="ignore")
             start += len(batch)
+
+
+def _batch_rows(file: pq.ParquetFile, name: str, group: int) -> int:
+    """Rows of a row group that are read together: fewer when its geometries are large."""
+    described = file.metadata.row_group(group)
+    columns = (described.column(index) for index in range(described.num_columns))
+    size: int = next(column.total_uncompressed_size for column in columns if column.path_in_schema == name)
+    rows: int = BATCH_BYTES * described.num_rows // max(size, 1)
+    return max(1, min(BATCH_ROWS, rows))
 
 
 def _crs(column: Mapping[str, Any]) -> pyproj.CRS | None:

@@ -15,19 +15,19 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from geoingest.errors.source import SourceUnreadableError
-from geoingest.formats.dbf import decide_encoding, read_dbf
+from geoingest.errors.source import CrsUnknownError, SourceUnreadableError
+from geoingest.formats.crs import resolve_crs
+from geoingest.formats.dbf import Dbf, Encoding, decide_encoding, read_dbf
 from geoingest.formats.prepared import Prepared, Scratch
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from geoingest.formats.dbf import Dbf, Encoding
-
 _HEADER_BYTES = 100
 # Record number, length, and shape type: the least that a record has.
 _RECORD_BYTES = 12
+_PRJ_BYTES = 1 << 16
 _PARTS = (".shx", ".dbf", ".prj", ".cpg")
 
 
@@ -55,13 +55,17 @@ def prepare_shapefile(path: Path, *, encoding: str | None, name: str) -> Prepare
         raise SourceUnreadableError(name=name, reason=reason)
     text = decide_encoding(dbf, cpg=_cpg(parts), given=encoding, name=name) if dbf is not None else None
     kept = ~dbf.deleted() if dbf is not None else np.ones(shapes.count, dtype=bool)
-    scratch = None if _is_plain(path, parts) else Scratch()
+    odd_prj = _odd_prj(parts)
+    if odd_prj is not None:
+        del parts[".prj"]
+    scratch = None if _is_plain(path, parts) and odd_prj is None else Scratch()
     return Prepared(
         path=path if scratch is None else _link(path, parts, scratch),
         driver="ESRI Shapefile",
         encoding=text.codec if text else "UTF-8",
         encoding_from=text.origin if text else "format",
         recode_from=text.gdal_name if text else None,
+        crs=odd_prj,
         features=int(kept.sum()),
         null_geometries=int((shapes.is_null & kept).sum()),
         warnings=_warnings(dbf, text, name),
@@ -76,6 +80,23 @@ def _parts(path: Path) -> dict[str, Path]:
         if file.stem.lower() == path.stem.lower() and file.suffix.lower() in _PARTS and file.is_file():
             found[file.suffix.lower()] = file
     return found
+
+
+def _odd_prj(parts: dict[str, Path]) -> str | None:
+    """The text of a .prj that must be kept from pyogrio, which fails where GDAL cannot name the CRS; else null.
+
+    That is one that names no known CRS (the manifest may replace it), or is not UTF-8.
+    """
+    if ".prj" not in parts:
+        return None
+    content = parts[".prj"].read_bytes()[:_PRJ_BYTES].removeprefix(b"\xef\xbb\xbf").strip(b"\0 \t\r\n")
+    try:
+        resolve_crs(content.decode())
+    except UnicodeDecodeError:
+        return content.decode("latin-1")
+    except CrsUnknownError:
+        return content.decode() or None
+    return None
 
 
 def _cpg(parts: dict[str, Path]) -> str | None:

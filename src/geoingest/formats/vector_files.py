@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Literal
 import pyarrow as pa
 import pyogrio
 
-from geoingest.errors.source import CrsMissingError, SourceUnreadableError
+from geoingest.errors.source import CrsMissingError, CrsUnknownError, SourceUnreadableError
 from geoingest.formats.arrow_stream import batches, layer_stream
 from geoingest.formats.crs import crs_name, resolve_crs, same_crs
 from geoingest.formats.gdal_session import listening, only_driver
@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from geoingest.formats.sniff import Sniffed
     from geoingest.formats.source_columns import Columns
 
-Origin = Literal["data", "manifest"]
+Origin = Literal["data", "manifest", "format"]
 
 MAX_BATCH_ROWS = 65_536
 _BATCH_BYTES = 12 << 20
@@ -75,7 +75,7 @@ class VectorLayer:
     columns: Columns
 
 
-def open_layer(  # noqa: PLR0913 - what a manifest may say of a file
+def open_layer(
     path: Path,
     sniffed: Sniffed,
     *,
@@ -98,14 +98,16 @@ def open_layer(  # noqa: PLR0913 - what a manifest may say of a file
         return _open(path, prepared, layer=layer, crs=crs, force_crs=force_crs, name=shown)
 
 
-def _open(  # noqa: PLR0913 - see `open_layer`
+def _open(
     path: Path, prepared: Prepared, *, layer: str | None, crs: str | None, force_crs: bool, name: str
 ) -> VectorLayer:
     chosen = choose_layer(prepared, wanted=layer, name=name)
     with layer_stream(prepared, chosen, name=name) as (meta, reader):
         schema = reader.schema
-    found = _data_crs(prepared, meta, schema)
-    decided, crs_from, warnings = _decide_crs(found, crs, force=force_crs, layer=chosen, name=name)
+    found = _data_crs(prepared, meta, schema, forgive=force_crs and crs is not None)
+    decided, crs_from, warnings = _decide_crs(
+        found, crs, by_format=prepared.crs_by_format, force=force_crs, layer=chosen, name=name
+    )
     columns = columns_of(prepared, chosen, schema, name=name)
     return VectorLayer(
         name=name,
@@ -165,6 +167,10 @@ def _wkb(array: pa.Array) -> pa.Array:
 def _check_whole(layer: VectorLayer, *, rows: int, nulls: int) -> None:
     promised = layer.features if layer.driver in _COUNTED else layer.prepared.features
     null_geometries = layer.prepared.null_geometries
+    if not rows and not layer.prepared.may_be_empty:
+        raise SourceUnreadableError(
+            name=layer.name, reason=f"the table of layer '{layer.layer}' cannot be opened"
+        )
     if promised is not None and rows != promised:
         raise SourceUnreadableError(
             name=layer.name, reason=f"holds {promised} features, but {rows} could be read"
@@ -189,14 +195,24 @@ def _batch_rows(layer: VectorLayer) -> int:
     return max(1, min(MAX_BATCH_ROWS, int(_BATCH_BYTES / max(row_bytes, 1.0))))
 
 
-def _data_crs(prepared: Prepared, meta: dict[str, object], schema: pa.Schema) -> pyproj.CRS | None:
-    """The CRS that the data names; null when there is none, or one that says no more than "undefined"."""
+def _data_crs(
+    prepared: Prepared, meta: dict[str, object], schema: pa.Schema, *, forgive: bool
+) -> pyproj.CRS | None:
+    """The CRS that the data names; null when there is none, or one that says no more than "undefined".
+
+    Args: forgive: a CRS that nobody knows counts as none, because it will be replaced.
+    """
     if prepared.crs_unknown:
         return None
     text = prepared.crs or _geometry_crs(meta, schema)
     if text is None:
         return None
-    crs = resolve_crs(text)
+    try:
+        crs = resolve_crs(text)
+    except CrsUnknownError:
+        if forgive:
+            return None
+        raise
     return None if crs.is_engineering or crs.name.lower().startswith(("undefined", "unknown")) else crs
 
 
@@ -213,13 +229,15 @@ def _geometry_crs(meta: dict[str, object], schema: pa.Schema) -> str | None:
 
 
 def _decide_crs(
-    found: pyproj.CRS | None, given: str | None, *, force: bool, layer: str, name: str
+    found: pyproj.CRS | None, given: str | None, *, by_format: str | None, force: bool, layer: str, name: str
 ) -> tuple[pyproj.CRS, Origin, tuple[str, ...]]:
     wanted = resolve_crs(given) if given is not None else None
     if found is None:
-        if wanted is None:
-            raise CrsMissingError(name=name, layer=layer)
-        return wanted, "manifest", ()
+        if wanted is not None:
+            return wanted, "manifest", ()
+        if by_format is not None:
+            return resolve_crs(by_format), "format", ()
+        raise CrsMissingError(name=name, layer=layer)
     if wanted is None or same_crs(found, wanted):
         return found, "data", ()
     if force:

@@ -11,7 +11,7 @@ from geoingest.formats.wkb.curves import linearise
 from geoingest.formats.wkb.encoding import normalise
 from geoingest.formats.wkb.promotion import promote
 from geoingest.formats.wkb.rings import orient
-from geoingest.formats.wkb.walks import Walk, walk
+from geoingest.formats.wkb.walks import Walk, moved, walk
 
 __all__ = [
     "Walk",
@@ -20,6 +20,7 @@ __all__ = [
     "is_linear",
     "linearise",
     "map_xy",
+    "moved",
     "normalise",
     "ogc_geometry_type",
     "orient",

@@ -8,22 +8,23 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from geoingest.formats.wkb.buffers import with_rows
-from geoingest.formats.wkb.walks import walk
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+    from geoingest.formats.wkb.walks import Walk
 
 # Point, LineString and Polygon become MultiPoint, MultiLineString and MultiPolygon: the code plus 3.
 SINGLE: Final = (1, 2, 3)
 MULTI_OFFSET: Final = 3
 
 
-def promote(column: pa.Array) -> tuple[pa.Array, int]:
+def promote(column: pa.Array, found: Walk) -> tuple[pa.Array, int]:
     """Every point, line string and polygon as a multi geometry of one part, and how many there were.
 
-    An empty one becomes an empty multi geometry. Z and M stay; other types stay byte for byte.
+    `found` is the walk of `column`. An empty one becomes an empty multi geometry. Z and M stay; other types stay byte
+    for byte.
     """
-    found = walk(column)
     rows = np.flatnonzero(np.isin(found.types % 1000, SINGLE)).astype(np.int64)
     if rows.size == 0:
         return column, 0

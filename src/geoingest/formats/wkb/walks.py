@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from array import array
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -47,6 +47,11 @@ class Walk:
     count: Ints
     dims: Bytes
     role: Bytes
+
+
+def moved(before: Walk, column: pa.Array) -> Walk:
+    """The walk of a column that differs from the one walked before in coordinates only, at a fraction of the cost."""
+    return replace(before, data=view_buffers(column).data)
 
 
 def walk(column: pa.Array) -> Walk:
