@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import threading
+import time
 import uuid
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from geoingest.errors import TransientError
 from geoingest.model.run import RunError, RunStatus, StageStatus
 from geoingest.stores.ledger.runs import (
     Claim,
@@ -176,3 +180,28 @@ class RunTransactionsContract:
             finish_stage(documents, claim(documents, run), result={}, reply="{}", commit=commit)
         assert documents.find("datasets", {"dataset_id": "d"}) == []
         assert get_run(documents, run.run_id).stages["load"].status is StageStatus.RUNNING
+
+    def test_a_heart_that_beats_without_a_pause_does_not_keep_a_stage_from_ending(self, documents, tmp_path):
+        held = claim(documents, registered_run(documents, tmp_path).run)
+        beating, stop = threading.Event(), threading.Event()
+
+        def beat():
+            while not stop.is_set():
+                with suppress(TransientError):
+                    renew_claim(documents, held, lease_s=60)
+                beating.set()
+
+        def commit(ledger, now):
+            time.sleep(0.05)
+            return {"warnings": ["committed"]}
+
+        heart = threading.Thread(target=beat)
+        heart.start()
+        beating.wait(10)
+        try:
+            assert finish_stage(documents, held, result={}, reply="{}", commit=commit) is True
+        finally:
+            stop.set()
+            heart.join()
+        ended = get_run(documents, held.run.run_id)
+        assert (ended.stages["load"].status, ended.warnings) == (StageStatus.DONE, ("committed",))
