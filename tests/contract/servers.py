@@ -7,7 +7,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -23,10 +23,24 @@ def free_port() -> int:
 
 
 @contextmanager
-def serve(command: list[str], *, port: int, log: Path) -> Iterator[None]:
-    """The server that `command` starts, once it listens on `port`; ended with the block, its words in `log`."""
+def serve(
+    command: list[str],
+    *,
+    port: int,
+    log: Path,
+    cwd: Path | None = None,
+    settings: Mapping[str, str] | None = None,
+) -> Iterator[None]:
+    """The server that `command` starts, once it listens on `port`; ended with the block, its words in `log`.
+
+    `settings` null: none of this process's AWS and GEOINGEST variables either.
+    """
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "GEOINGEST_"))}
-    with log.open("wb") as out, subprocess.Popen(command, stdout=out, stderr=out, env=kept) as process:
+    kept |= settings or {}
+    with (
+        log.open("wb") as out,
+        subprocess.Popen(command, cwd=cwd, stdout=out, stderr=out, env=kept) as process,
+    ):
         try:
             _wait(process, port, log)
             yield
@@ -56,9 +70,9 @@ def serve_s3(folder: Path) -> Iterator[str]:
 
 
 @contextmanager
-def serve_mongo(folder: Path, *arguments: str) -> Iterator[str]:
-    """The `mongodb://HOST:PORT` of a SecantusDB, which says that it is a replica set of one."""
-    port = free_port()
+def serve_mongo(folder: Path, *arguments: str, port: int | None = None) -> Iterator[str]:
+    """The `mongodb://HOST:PORT` of a SecantusDB, a replica set of one; `folder` keeps its data."""
+    port = port or free_port()
     entry = "from secantus.cli import main; main()"
     where = ["--host", "127.0.0.1", "--port", str(port), "--storage-path", str(folder / "data")]
     with serve([sys.executable, "-c", entry, *where, *arguments], port=port, log=folder / "mongo.log"):

@@ -8,7 +8,7 @@ from contextlib import ExitStack, closing
 import pytest
 from pymongo import MongoClient
 
-from contract.servers import free_port
+from contract.servers import free_port, serve_mongo
 from geoingest.errors.run import LedgerUnavailableError, LedgerUriInvalidError
 from geoingest.stores.ledger import mongo
 from geoingest.stores.ledger.collections import COLLECTIONS
@@ -133,6 +133,7 @@ def test_the_server_itself_refuses_a_document_that_breaks_its_model(documents, t
 @pytest.fixture
 def impatient(monkeypatch):
     monkeypatch.setattr(mongo, "SELECTION_TIMEOUT_MS", 200)
+    monkeypatch.setattr(mongo, "TRANSACTION_TIMEOUT_S", 1)
 
 
 @pytest.mark.parametrize("database", ["ledger", ""])
@@ -161,3 +162,22 @@ def test_a_refused_login_says_so_without_the_password(mongo_uri):
     with pytest.raises(LedgerUnavailableError, match="the login was refused") as raised:
         MongoDocuments(mongo_uri.replace("://", f"://ada:{CANARY}@"))
     assert CANARY not in f"{raised.value!r} {raised.value.__cause__!r}"
+
+
+def test_a_server_that_goes_away_and_comes_back_is_used_again(impatient, tmp_path):
+    port = free_port()
+    with serve_mongo(tmp_path, port=port) as server:
+        ledger = MongoDocuments(f"{server}/outage")
+        apply_migrations(ledger)
+        planned = registered_run(ledger, tmp_path)
+    with closing(ledger):
+        for act in (
+            lambda: get_run(ledger, planned.run.run_id),
+            lambda: ledger.update("runs", {"run_id": planned.run.run_id}, {"warnings": ["x"]}),
+            lambda: ledger.insert_new("datasets", {"dataset_id": "d"}),
+            lambda: ledger.transact(lambda: ledger.delete("runs", {})),
+        ):
+            with pytest.raises(LedgerUnavailableError, match="ledger outage: MongoDB does not answer"):
+                act()
+        with serve_mongo(tmp_path, port=port):
+            assert get_run(ledger, planned.run.run_id) == planned.run

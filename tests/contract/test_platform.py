@@ -5,20 +5,29 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import os
+import sys
 import uuid
+from contextlib import closing
+from http.client import HTTPConnection
 
 import pyarrow.parquet as pq
 import pytest
 from pymongo import MongoClient
 
-from e2e.command import geoingest
+from contract.servers import free_port, serve
+from e2e.command import ROOT, geoingest
+from e2e.command import environment as command_environment
 from geoingest.cli.local import plan_ingest, run_planned
 from geoingest.cli.sources import identified
 from geoingest.errors.manifest import ManifestInvalidError
+from geoingest.events import from_headers, to_body, to_headers
 from geoingest.model.ingest import parse_ingest
 from geoingest.model.run import RunStatus
 from geoingest.runtime.platform import open_platform
 from geoingest.settings import read_settings
+from geoingest.stores.ledger.runs import register_run
+from geoingest_operator.finish import finish_run
 from geoingest_operator.intake import record_rejection
 from geoingest_operator.janitor import Swept, sweep
 
@@ -213,3 +222,46 @@ def test_the_command_line_works_on_the_platforms_stores(environment, monkeypatch
         f"bucket {buckets[1]}": "ok",
         "ledger": "ok",
     }
+
+
+def answered(stage, event, *, environment, folder):
+    """The event that the stage's function, a server of its own, answers with."""
+    port = free_port()
+    framework = [sys.executable, "-m", "functions_framework", "--target", "handle"]
+    command = [*framework, "--host", "127.0.0.1", "--port", str(port)]
+    aws = {name: value for name, value in os.environ.items() if name.startswith("AWS_")}
+    settings = command_environment(PYTHONWARNINGS="default") | aws | environment
+    cwd = ROOT / "functions" / stage
+    with (
+        serve(command, port=port, log=folder / f"{stage}.log", cwd=cwd, settings=settings),
+        closing(HTTPConnection("127.0.0.1", port, timeout=60)) as connection,
+    ):
+        connection.request("POST", "/", body=to_body(event), headers=to_headers(event))
+        response = connection.getresponse()
+        assert response.status == 200
+        return from_headers(dict(response.getheaders()), response.read())
+
+
+def test_three_functions_in_processes_of_their_own_share_the_stores_and_one_scratch_folder(
+    environment, plain_s3, buckets, ledger, tmp_path
+):
+    landing, lake = buckets
+    plain_s3.put_object(Bucket=landing, Key="in/places.geojson", Body=features("Bern"))
+    with open_platform(read_settings(environment)) as platform:
+        plan = planned(platform, manifest(landing))
+        register_run(platform.documents, run=plan.run, manifest=plan.manifest, dataset=plan.dataset)
+        event = plan.event
+        for stage in ("load", "transform", "export"):
+            event = answered(stage, event, environment=environment, folder=tmp_path)
+        assert event.type == "dev.geoingest.dataset.exported.v1"
+        assert finish_run(platform, plan.run.run_id)
+    [asset] = ledger("assets")
+    content = plain_s3.get_object(Bucket=lake, Key=asset["s3_key"])["Body"].read()
+    assert asset["content_hash"] == f"sha256:{hashlib.sha256(content).hexdigest()}"
+    assert {stage: state["claims"] for stage, state in ledger("runs")[0]["stages"].items()} == {
+        "load": 1,
+        "transform": 1,
+        "export": 1,
+    }
+    assert list((tmp_path / "scratch").iterdir()) == []
+    assert not any(canary in path.read_text() for path in tmp_path.glob("*.log") for canary in CANARIES)

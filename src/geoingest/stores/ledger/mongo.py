@@ -14,7 +14,7 @@ from datetime import UTC
 from typing import Any
 
 from bson.codec_options import CodecOptions
-from pymongo import MongoClient
+from pymongo import MongoClient, timeout
 from pymongo.client_session import ClientSession
 from pymongo.collection import Collection
 from pymongo.errors import (
@@ -37,12 +37,16 @@ DEFAULT_DATABASE = "geoingest"
 SELECTION_TIMEOUT_MS = 15_000
 CONNECT_TIMEOUT_MS = 10_000
 SOCKET_TIMEOUT_MS = 30_000
+# pymongo would begin a transaction again for 120 s, twice a claim's lease.
+TRANSACTION_TIMEOUT_S = 30
 # Server error codes: https://github.com/mongodb/mongo/blob/master/src/mongo/base/error_codes.yml
 NAMESPACE_EXISTS = 48
 DOCUMENT_VALIDATION_FAILURE = 121
+NO_ANSWER = "MongoDB does not answer"
 REFUSALS = {
     13: "the user lacks a right that this needs",
     18: "the login was refused",
+    50: NO_ANSWER,
     8000: "the login was refused",
 }
 RETRY = "TransientTransactionError"
@@ -151,7 +155,7 @@ class MongoDocuments:
         """
         if not self._transactional or self._session is not None:
             return work()
-        with self._translated(), self._client.start_session() as session:
+        with self._translated(), timeout(TRANSACTION_TIMEOUT_S), self._client.start_session() as session:
             self._open.session = session
             try:
                 return session.with_transaction(
@@ -219,5 +223,5 @@ def _reason(error: PyMongoError) -> str:
     if isinstance(error, OperationFailure):
         return REFUSALS.get(error.code or 0, f"MongoDB refused the operation with code {error.code}")
     if isinstance(error, ConnectionFailure):
-        return "MongoDB does not answer"
+        return NO_ANSWER
     return f"MongoDB's driver failed with {type(error).__name__}"
