@@ -12,11 +12,12 @@ from geoingest.routing import stage_taking
 from geoingest.runtime.platform import Platform
 from geoingest.stores.ledger.assets import pending_assets, remove_pending
 from geoingest.stores.ledger.runs import end_run, get_run
+from geoingest.stores.ledger.settling import settle_run
 from geoingest_operator.schemas import drop_schema
 
 
 def finish_run(platform: Platform, run_id: str) -> bool:
-    """Remove what a run that is over left: transient space, and a version it claimed in vain.
+    """Settle a run that is over, and remove what it left: transient space, and a version it claimed in vain.
 
     Returns: whether nothing is left. False, and nothing removed, while the run goes on or when there is none; false
     also when its schema could not be dropped. Right to call any number of times. The objects of a version go
@@ -25,9 +26,10 @@ def finish_run(platform: Platform, run_id: str) -> bool:
     run = get_run(platform.documents, run_id)
     if run is None or run.status is RunStatus.RUNNING:
         return False
+    settle_run(platform.documents, run)
+    shutil.rmtree(platform.settings.scratch / run_id, ignore_errors=True)
     for asset in pending_assets(platform.documents, run_id=run_id):
         _remove_version(platform, asset)
-    shutil.rmtree(platform.settings.scratch / run_id, ignore_errors=True)
     return run.engine != "postgis" or drop_schema(platform.settings, run_id)
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import shutil
 import tempfile
 import uuid
-from datetime import UTC, datetime
 from pathlib import Path
 
 from geoingest import naming
@@ -13,6 +12,7 @@ from geoingest.errors import GeoingestError
 from geoingest.model.records import ManifestRecord
 from geoingest.model.run import RunError
 from geoingest.runtime.platform import Platform
+from geoingest.stores.ledger.clock import ledger_now
 from geoingest.stores.ledger.collections import MANIFESTS
 from geoingest.stores.ledger.runs import reject_manifest
 
@@ -41,7 +41,7 @@ def archive_manifest(platform: Platform, manifest_id: str, path: Path, *, reject
 
 def record_rejection(platform: Platform, error: GeoingestError, *, content: bytes, path: Path | None) -> str:
     """Record a manifest that never ran, with its reasons, and archive its file; the record's id."""
-    now = datetime.now(UTC)
+    now = ledger_now()
     record = ManifestRecord(
         manifest_id=str(uuid.uuid4()),
         status="rejected",
@@ -60,6 +60,8 @@ def record_rejection(platform: Platform, error: GeoingestError, *, content: byte
 
 def landing_key(platform: Platform, path: Path) -> str | None:
     """The file's key in the landing bucket, null when it lies elsewhere."""
+    if platform.settings.object_store != "directory":
+        return None
     landing = (platform.settings.home / platform.settings.landing_bucket).resolve()
     resolved = path.resolve()
     return resolved.relative_to(landing).as_posix() if resolved.is_relative_to(landing) else None

@@ -21,6 +21,7 @@ COMMANDS = {
     "catalog": "list datasets, assets, runs, lineage or activity",
     "show": "describe one dataset version, as text or as a page with a map",
     "doctor": "check that everything needed is there and works",
+    "ledger": "bring the ledger up to date",
     "janitor": "end abandoned runs and remove what they left",
 }
 

@@ -21,7 +21,7 @@ from geoingest.errors.run import (
     SourceNotFoundError,
     StoreUnavailableError,
 )
-from geoingest.stores.objects.port import ObjectInfo
+from geoingest.stores.objects.port import ObjectInfo, check_key
 
 # Names of files that are being written: never listed, removed by the janitor once they are old.
 PARTIAL_PREFIX = ".partial-"
@@ -97,11 +97,9 @@ class DirectoryObjects:
 
     def path(self, bucket: str, key: str) -> Path:
         """Where the object's file is or would be. Raises: ObjectKeyInvalidError: the key leaves its bucket."""
-        parts = key.split("/")
-        if not key or any(part in ("", ".", "..") for part in parts) or "\0" in key or "\\" in key:
-            raise ObjectKeyInvalidError(key=key)
+        check_key(key)
         top = self.root / bucket
-        path = top.joinpath(*parts)
+        path = top.joinpath(*key.split("/"))
         if not path.parent.resolve().is_relative_to(top.resolve()):
             raise ObjectKeyInvalidError(key=key)
         return path
