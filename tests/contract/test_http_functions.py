@@ -17,10 +17,9 @@ from contract.function_server import AGAIN, STAGES, forwarded, message_of, serve
 from e2e.home import assert_at_rest, documents
 from geoingest.cli import local
 from geoingest.cli.sources import DataOptions, identified, ingest_of_files
-from geoingest.model.run import RunError, RunStatus
 from geoingest.runtime.platform import open_platform
 from geoingest.settings import read_settings
-from geoingest.stores.ledger.runs import end_run, register_run
+from geoingest.stores.ledger.runs import register_run
 from geoingest_operator.finish import finish_run
 from geoingest_operator.plan import first_event
 from sources import write_sample
@@ -228,28 +227,6 @@ def test_a_permanent_failure_is_answered_with_its_event_once_and_for_all(servers
     )
     assert finish_run(platform, run.run_id)
     assert available(home, run.run_id) == []
-
-
-UNCLOSED = """<?xml version="1.0"?>
-<ogr:FeatureCollection xmlns:ogr="http://ogr.maptools.org/" xmlns:gml="http://www.opengis.net/gml/3.2" gml:id="c">
-<ogr:featureMember><ogr:a gml:id="a.1"><ogr:geom><gml:Polygon srsName="EPSG:3857" gml:id="g">
-<gml:exterior><gml:LinearRing>
-<gml:posList>0 0 0 9 9 9 9 0</gml:posList>
-</gml:LinearRing></gml:exterior></gml:Polygon></ogr:geom></ogr:a></ogr:featureMember></ogr:FeatureCollection>"""
-
-
-def test_what_gdal_only_warns_of_is_noticed_in_every_thread_of_a_server(servers, platform, home, tmp_path):
-    source = tmp_path / "unclosed.gml"
-    source.write_text(UNCLOSED)
-    planned = [plan(platform, source) for _ in range(8)]
-    with ThreadPoolExecutor(len(planned)) as pool:
-        answers = list(pool.map(lambda one: servers["load"].post(*one[1]), planned))
-    codes = [(run_document(home, run.run_id)["error"] or {}).get("code") for run, _ in planned]
-    for run, _ in planned:
-        end_run(platform.documents, run, status=RunStatus.CANCELED, error=RunError(code="X", message="m"))
-        finish_run(platform, run.run_id)
-    assert [answer.status for answer in answers] == [200] * len(planned)
-    assert codes == ["SOURCE_UNREADABLE"] * len(planned)
 
 
 def test_a_probe_finds_every_function_alive(servers):

@@ -36,7 +36,7 @@ log = logging.getLogger(__name__)
 OK, IGNORED, BUSY, DEFECT, UNAVAILABLE = 200, 204, 409, 500, 503
 
 
-# What became of a delivery, for those who watch: `done` and `failed` ended the stage, `repeated` answers as it did then.
+# What became of a delivery, for those who watch; `repeated` answers as it was answered then.
 Outcome: TypeAlias = Literal[
     "done", "failed", "repeated", "busy", "ignored", "claim_lost", "unavailable", "defect"
 ]

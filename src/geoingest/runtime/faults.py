@@ -14,12 +14,22 @@ from geoingest.settings import SettingInvalidError
 
 # Every marked point of every stage, in the order in which a stage reaches them.
 POINTS: Mapping[str, tuple[str, ...]] = {
-    "load": ("claim.before", "claim.after", "fetch.before", "fetch.after", "part.before", "part.after")
-    + ("reply.before", "reply.after"),
-    "transform": ("claim.before", "claim.after", "apply.before", "apply.after", "reply.before", "reply.after"),
-    "export": ("claim.before", "claim.after", "data.before", "data.after", "version.before", "version.after")
-    + ("repaired.before", "repaired.after", "put.before", "put.after", "reply.before")
-    + ("commit.before", "commit.after", "reply.after"),
+    "load": (
+        *("claim.before", "claim.after"),
+        *("fetch.before", "fetch.after", "part.before", "part.after"),
+        *("reply.before", "reply.after"),
+    ),
+    "transform": (
+        *("claim.before", "claim.after"),
+        *("apply.before", "apply.after"),
+        *("reply.before", "reply.after"),
+    ),
+    "export": (
+        *("claim.before", "claim.after"),
+        *("data.before", "data.after", "version.before", "version.after"),
+        *("repaired.before", "repaired.after", "put.before", "put.after"),
+        *("reply.before", "commit.before", "commit.after", "reply.after"),
+    ),
 }
 
 # The armed point and how often it may still be reached; null in every process but a test's.
@@ -29,7 +39,8 @@ _left = 0
 
 def arm(environment: Mapping[str, str]) -> None:
     """Take the point to die at from GEOINGEST_FAULT. Raises: SettingInvalidError: unknown, or not allowed here."""
-    global _armed, _left  # noqa: PLW0603  the point of this module: one comparison where nothing is armed
+    # Globals are the point of this module: one comparison is all it costs where nothing is armed.
+    global _armed, _left  # noqa: PLW0603
     text = environment.get("GEOINGEST_FAULT")
     if not text:
         return
@@ -49,7 +60,7 @@ def reached(point: str) -> None:
 
 
 def _die() -> None:
-    global _left  # noqa: PLW0603  see arm
+    global _left  # noqa: PLW0603
     _left -= 1
     if _left == 0:
         os.write(2, f"fault {_armed}\n".encode())

@@ -1,9 +1,9 @@
 """A stage as a Job: `python -m geoingest.runtime.job load` does one delivery, for work beyond a request's limits.
 
-Knative's JobSink puts the event, structured, into the file that K_EVENT_PATH names. A job has no reply, so the next event
-is posted to K_SINK. The claim decides, not the Job: the same event in two Jobs, or in one again, is done once.
+Knative's JobSink puts the event, structured, into the file that K_EVENT_PATH names. A job has no reply, so the next
+event is posted to K_SINK. The claim decides, not the Job: the same event in two Jobs, or in one again, is done once.
 
-Exit code: 0 the next event was taken, or there is none; 1 try again; 2 no repetition helps (settings, a malformed event).
+Exit code: 0 the next event was taken, or there is none; 1 try again; 2 no repetition helps (settings, a broken event).
 """
 
 from __future__ import annotations
@@ -34,6 +34,7 @@ from geoingest.settings import SettingInvalidError, read_settings
 log = logging.getLogger(__name__)
 
 DONE, AGAIN, NEVER = 0, 1, 2
+TAKEN = range(200, 300)
 # Seconds for the sink to answer; an in-memory broker answers when the whole chain behind it is done.
 SINK_TIMEOUT_S = 660.0
 SINK_TRIES = 8
@@ -52,7 +53,7 @@ def run_job(stage: Stage, environment: Mapping[str, str]) -> int:
 
 
 def deliver_patiently(event: Event, stage: Stage, platform: Platform) -> Reply:
-    """As `deliver`; a stage in other hands is waited for: those of this job's own dead predecessor open with the lease."""
+    """As `deliver`; a stage in other hands is waited for, since a killed predecessor's hands open with the lease."""
     until = time.monotonic() + 2 * platform.settings.lease_s
     for pause_s in _pauses(platform.settings.lease_s / 8):
         reply = deliver_observed(event, stage, platform)
@@ -62,16 +63,16 @@ def deliver_patiently(event: Event, stage: Stage, platform: Platform) -> Reply:
     raise AssertionError  # the pauses never end
 
 
-def post_event(event: Event, sink: str) -> bool:
+def post_event(event: Event, sink: str, *, tries: int = SINK_TRIES) -> bool:
     """Whether the sink took the event, in the binary form; what a broker's client tries again is tried again."""
-    for number, pause_s in zip(range(SINK_TRIES), _pauses(0.5), strict=False):
+    for number, pause_s in zip(range(1, tries + 1), _pauses(0.5), strict=False):
         status = _post(event, sink)
-        if status is not None and status // 100 == 2:
+        if status in TAKEN:
             return True
-        log.warning("the sink answered %s to try %d of %s", status or "nothing", number + 1, event.type)
+        log.warning("the sink answered %s to try %d of %s", status or "nothing", number, event.type)
         if status is not None and status not in RETRIED:
             return False
-        if number + 1 < SINK_TRIES:
+        if number < tries:
             time.sleep(pause_s)
     return False
 

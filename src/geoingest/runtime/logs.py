@@ -30,7 +30,8 @@ class Bound:
     secrets: frozenset[str] = frozenset()
 
 
-_bound: ContextVar[Bound] = ContextVar("bound", default=Bound())
+NOTHING = Bound()
+_bound: ContextVar[Bound] = ContextVar("bound", default=NOTHING)
 
 
 @contextmanager
@@ -59,7 +60,7 @@ class JsonFormatter(logging.Formatter):
             "logger": record.name,
             "message": record.getMessage(),
         }
-        entry |= here.fields | getattr(record, "fields", {})
+        entry |= {**here.fields, **getattr(record, "fields", {})}
         if record.exc_info is not None:
             entry["stack"] = "".join(traceback.format_exception(*record.exc_info))
         secrets = self._secrets | here.secrets

@@ -58,8 +58,13 @@ def _instruments() -> Instruments:
     return Instruments(
         deliveries=Counter("geoingest_deliveries", "Deliveries of events by outcome.", ("stage", "outcome")),
         seconds=Histogram(
-            "geoingest_stage_seconds", "Seconds of the deliveries that did the work.", ("stage",), buckets=BUCKETS
+            "geoingest_stage_seconds",
+            "Seconds of the deliveries that did the work.",
+            ("stage",),
+            buckets=BUCKETS,
         ),
         rows=Counter("geoingest_rows", "Rows that stages finished with.", ("stage",)),
-        claims_lost=Counter("geoingest_claims_lost", "Stages taken over while they were at work.", ("stage",)),
+        claims_lost=Counter(
+            "geoingest_claims_lost", "Stages taken over while they were at work.", ("stage",)
+        ),
     )

@@ -15,7 +15,9 @@ HIDDEN = "***"
 # Shorter ones would hide half of every line; a secret of this length is none.
 MIN_CHARACTERS = 6
 
-_SECRET_NAME = re.compile(r"SECRET|PASSWORD|TOKEN|DSN|URI|CREDENTIAL|ACCESS_KEY|API_KEY|HEADERS", re.IGNORECASE)
+_SECRET_NAME = re.compile(
+    r"SECRET|PASSWORD|TOKEN|DSN|URI|CREDENTIAL|ACCESS_KEY|API_KEY|HEADERS", re.IGNORECASE
+)
 _PASSWORD = re.compile(r"password\s*=\s*(?:'((?:[^'\\]|\\.)*)'|(\S+))", re.IGNORECASE)
 _FORMS: tuple[tuple[re.Pattern[str], str], ...] = (
     (re.compile(r"(?<=://)[^\s\"'/]*@"), f"{HIDDEN}@"),

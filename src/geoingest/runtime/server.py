@@ -88,7 +88,8 @@ class FunctionServer(BaseApplication):  # type: ignore[misc]  # gunicorn has no 
         from functions_framework import create_app
 
         configure_tracing(os.environ, service=f"geoingest-{self._name}")
-        return bounded(create_app(target=TARGET, source=str(self._source), signature_type="http"))
+        app: Wsgi = create_app(TARGET, str(self._source), "http")  # type: ignore[no-untyped-call]
+        return bounded(app)
 
 
 def bounded(app: Wsgi) -> Wsgi:
@@ -116,7 +117,9 @@ def find_function(name: str) -> Path:
     for folder in (*folders, Path.cwd()):
         if package is not None and (folder / "main.py").is_file():
             return folder / "main.py"
-    raise SettingInvalidError(name="the function", got=name, expected="an installed function with its main.py")
+    raise SettingInvalidError(
+        name="the function", got=name, expected="an installed function with its main.py"
+    )
 
 
 def _count(environment: Mapping[str, str], name: str, default: int) -> int:

@@ -37,7 +37,9 @@ def configure_tracing(environment: Mapping[str, str], *, service: str) -> None:
     if not environment.get("OTEL_EXPORTER_OTLP_ENDPOINT"):
         return
     if find_spec("opentelemetry") is None or find_spec("opentelemetry.exporter.otlp.proto.http") is None:
-        log.warning("OTEL_EXPORTER_OTLP_ENDPOINT is set, but the extra `telemetry` is not installed: no traces")
+        log.warning(
+            "OTEL_EXPORTER_OTLP_ENDPOINT is set, but the extra `telemetry` is not installed: no traces"
+        )
         return
     from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
     from opentelemetry.sdk.resources import Resource
