@@ -42,7 +42,10 @@ class DirectoryObjects:
     def list(self, bucket: str, prefix: str) -> Iterator[ObjectInfo]:
         """The objects whose key starts with `prefix`, in key order."""
         top = self.root / bucket
-        keys = sorted(p.relative_to(top).as_posix() for p in top.rglob("*") if p.is_file())
+        # Only the folder that the prefix names is walked: a bucket can hold much else.
+        folder = top / prefix.rpartition("/")[0].lstrip("/")
+        with _translated(folder):
+            keys = sorted(p.relative_to(top).as_posix() for p in folder.rglob("*") if p.is_file())
         for key in keys:
             if key.startswith(prefix) and not Path(key).name.startswith(PARTIAL_PREFIX):
                 info = self.head(bucket, key)
