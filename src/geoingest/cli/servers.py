@@ -6,7 +6,6 @@ is just being started again waits instead of failing.
 
 from __future__ import annotations
 
-import os
 import socket
 import subprocess
 import sys
@@ -125,8 +124,3 @@ class Servers:
     ) -> None:
         for server in self._all:
             server.stop()
-
-
-def function_environment(settings_home: str, *, lease_s: float) -> dict[str, str]:
-    """This process's environment for its servers: the same home, and claims that are soon taken over."""
-    return {"GEOINGEST_LEASE_S": f"{lease_s:g}"} | dict(os.environ) | {"GEOINGEST_HOME": settings_home}

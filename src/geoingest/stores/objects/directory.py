@@ -47,7 +47,8 @@ class DirectoryObjects:
         with _translated(folder):
             keys = sorted(p.relative_to(top).as_posix() for p in folder.rglob("*") if p.is_file())
         for key in keys:
-            if key.startswith(prefix) and not Path(key).name.startswith(PARTIAL_PREFIX):
+            # A name with a backslash is no key: one such file may not hide the others.
+            if key.startswith(prefix) and "\\" not in key and not Path(key).name.startswith(PARTIAL_PREFIX):
                 info = self.head(bucket, key)
                 if info is not None:
                     yield info
