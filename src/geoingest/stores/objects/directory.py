@@ -91,6 +91,9 @@ class DirectoryObjects:
         with _translated(target):
             if source.is_file():
                 _rename(source, target)
+                # Of two links to one file a rename takes neither away.
+                if source.exists() and source.samefile(target):
+                    source.unlink()
 
     def delete(self, bucket: str, key: str) -> None:
         """Remove the object and the folders that it leaves empty; nothing happens when it is not there."""
