@@ -41,21 +41,28 @@ def archive_manifest(platform: Platform, manifest_id: str, path: Path, *, reject
 
 def record_rejection(platform: Platform, error: GeoingestError, *, content: bytes, path: Path | None) -> str:
     """Record a manifest that never ran, with its reasons, and archive its file; the record's id."""
-    now = ledger_now()
-    record = ManifestRecord(
-        manifest_id=str(uuid.uuid4()),
-        status="rejected",
-        content=content.decode(errors="replace")[:KEPT_CHARACTERS],
-        path=str(path) if path else None,
-        error=RunError.model_validate(error.as_dict()),
-        created_at=now,
-        updated_at=now,
-        completed_at=now,
+    record = rejection(
+        error, manifest_id=str(uuid.uuid4()), content=content, path=str(path) if path else None
     )
     reject_manifest(platform.documents, record)
     if path is not None:
         archive_manifest(platform, record.manifest_id, path, rejected=True)
     return record.manifest_id
+
+
+def rejection(error: GeoingestError, *, manifest_id: str, content: bytes, path: str | None) -> ManifestRecord:
+    """The record of a manifest that never ran: what was received, from where, and why it was refused."""
+    now = ledger_now()
+    return ManifestRecord(
+        manifest_id=manifest_id,
+        status="rejected",
+        content=content.decode(errors="replace")[:KEPT_CHARACTERS],
+        path=path,
+        error=RunError.model_validate(error.as_dict()),
+        created_at=now,
+        updated_at=now,
+        completed_at=now,
+    )
 
 
 def landing_key(platform: Platform, path: Path) -> str | None:
