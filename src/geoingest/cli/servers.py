@@ -35,6 +35,7 @@ class FunctionServer:
         self._socket.listen(BACKLOG)
         self._started = 0.0
         self._process: subprocess.Popen[str] | None = None
+        self._relaying: threading.Thread | None = None
 
     @property
     def port(self) -> int:
@@ -64,7 +65,8 @@ class FunctionServer:
             start_new_session=True,
         )
         if self._process.stderr is not None:
-            threading.Thread(target=self._relay, args=(self._process.stderr,), daemon=True).start()
+            self._relaying = threading.Thread(target=self._relay, args=(self._process.stderr,), daemon=True)
+            self._relaying.start()
 
     def restart_if_dead(self) -> int | None:
         """The exit code of a process that ended and was started again; null when it serves."""
@@ -82,11 +84,14 @@ class FunctionServer:
             self._process.kill()
             self._process.wait()
             self._close_pipes()
+        if self._relaying is not None:
+            self._relaying.join()
         self._socket.close()
 
     def _relay(self, lines: IO[str]) -> None:
-        for line in lines:
-            self._say(f"{self.name:<9} | {line.rstrip()}")
+        with lines:
+            for line in lines:
+                self._say(f"{self.name:<9} | {line.rstrip()}")
 
     def _close_pipes(self) -> None:
         if self._process is not None and self._process.stdin is not None:

@@ -65,7 +65,9 @@ class SqliteDocuments:
         statement = f'SELECT doc FROM "{_known(collection)}" WHERE {condition}'  # noqa: S608  values are bound
         statement += f" ORDER BY {order}" if order else ""
         statement += f" LIMIT {int(limit)}" if limit is not None else ""
-        with self._translated():
+        # Fetched under the lock: a cursor that is still open pins a snapshot, and when another process has written
+        # since, the next write of this connection fails at once instead of waiting.
+        with self._translated(), self._lock:
             return [json.loads(doc) for (doc,) in self._execute(statement, *values).fetchall()]
 
     def update(self, collection: str, where: Filter, values: Mapping[str, Any]) -> int:
@@ -103,7 +105,9 @@ class SqliteDocuments:
 
     def close(self) -> None:
         """Release the connection; the object is not usable afterwards."""
-        self._connection.close()
+        # Closing under another thread's statement would end the process.
+        with self._lock:
+            self._connection.close()
 
     def _execute(self, statement: str, *values: object) -> sqlite3.Cursor:
         with self._lock:
