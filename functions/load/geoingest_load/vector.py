@@ -128,7 +128,7 @@ def load_parts(task: Task, space: Space, layers: list[VectorLayer], merged: Merg
         reached("load.part.after")
         crs = resolve_crs(layer.crs)
         if written.bounds is not None:
-            check_coordinates(crs, written.bounds)
+            check_coordinates(crs, written.bounds, name=layer.name)
         done += written.rows
         parts.append(
             {
