@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -12,7 +14,7 @@ import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from prometheus_client.parser import text_string_to_metric_families
 
-from contract.function_server import message_of, served
+from contract.function_server import message_of, served, wait_until_alive
 from e2e.command import run as run_command
 from geoingest.cli import local
 from geoingest.cli.sources import DataOptions, identified, ingest_of_files
@@ -152,6 +154,14 @@ def test_a_stage_at_work_is_finished_when_the_server_is_told_to_end(home, platfo
         server.process.terminate()
         assert answer.result().status == 200
         assert server.process.wait(30) == 0
+
+
+def test_a_worker_that_dies_is_replaced(home, tmp_path):
+    with load_server(home, tmp_path) as server:
+        [booted] = [line["message"] for line in server.lines if line["message"].startswith("Booting worker")]
+        os.kill(int(booted.rpartition(" ")[2]), signal.SIGKILL)
+        wait_until_alive(server)
+        assert server.get("/readyz").status == 200
 
 
 def broken_samples(folder):

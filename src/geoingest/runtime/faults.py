@@ -40,7 +40,7 @@ _left = 0
 def arm(environment: Mapping[str, str]) -> None:
     """Take the point to die at from GEOINGEST_FAULT. Raises: SettingInvalidError: unknown, or not allowed here."""
     # Globals are the point of this module: one comparison is all it costs where nothing is armed.
-    global _armed, _left  # noqa: PLW0603
+    global _armed, _left
     text = environment.get("GEOINGEST_FAULT")
     if not text:
         return

@@ -144,6 +144,9 @@ def main(arguments: list[str]) -> int:
     except GeoingestError as error:
         log.error("%s: %s", error.code, error)  # noqa: TRY400  its own words say it all
         return NEVER if isinstance(error, PermanentError) else AGAIN
+    except Exception:  # the boundary: Python's own traceback would pass by the redaction
+        log.exception("defect in the job of %s", arguments[0])
+        return AGAIN
     finally:
         flush_spans()
 

@@ -92,7 +92,7 @@ def test_the_words_and_values_of_an_exception_lose_their_secrets_too():
     formatter = JsonFormatter(frozenset({"canary-known"}))
     cause = OSError("no answer from postgresql://ada:canary@db with canary-known")
     try:
-        raise GeoingestError("password=canary") from cause
+        raise GeoingestError("password=canary") from cause  # noqa: TRY301  what is logged is an exception as it is caught
     except GeoingestError:
         told = line(
             formatter, "defect", exc_info=sys.exc_info(), fields={"error": ValueError("token=canary")}
