@@ -29,6 +29,8 @@ from geoingest.settings import SettingInvalidError
 
 # Of a request's body; an event has at most 48 KiB, the guarantee of brokers ends here.
 MAX_BODY_BYTES = 64 * 1024
+# Of a larger body, thrown away unkept before it is refused.
+MAX_DRAINED_BYTES = 256 * 2**20
 # The name of the function in main.py.
 TARGET = "handle"
 
@@ -93,11 +95,15 @@ class FunctionServer(BaseApplication):  # type: ignore[misc]  # gunicorn has no 
 
 
 def bounded(app: Wsgi) -> Wsgi:
-    """`app` behind a check that reads a body of up to MAX_BODY_BYTES and answers 413 to a larger one."""
+    """`app` behind a check that keeps a body of up to MAX_BODY_BYTES and answers 413 to a larger one."""
 
     def serve(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         body = environ["wsgi.input"].read(MAX_BODY_BYTES + 1)
         if len(body) > MAX_BODY_BYTES:
+            # A caller that still sends does not hear an answer: it would see a broken line, and come again.
+            for _ in range(MAX_DRAINED_BYTES // MAX_BODY_BYTES):
+                if not environ["wsgi.input"].read(MAX_BODY_BYTES):
+                    break
             start_response("413 Content Too Large", [("content-type", "text/plain; charset=utf-8")])
             return [f"the body has more than {MAX_BODY_BYTES} bytes\n".encode()]
         environ["wsgi.input"] = io.BytesIO(body)
