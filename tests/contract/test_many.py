@@ -110,7 +110,7 @@ def test_many_ingests_at_once_in_bad_weather_all_succeed_and_number_their_versio
             operator=finish,
             dead_letter=dead_letter,
             policy=RetryPolicy(retries=5, backoff_s=0.1),
-            watch=lambda event, name, answer: None,
+            watch=lambda *_: None,
             post=weather.post,
             workers=8,
         )
