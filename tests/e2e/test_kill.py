@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import random
 import signal
@@ -178,6 +179,9 @@ def test_an_interrupted_run_is_canceled_and_cleans_up_itself(number, delay_s, pa
     if process.returncode == 0:
         pytest.skip("the run was over before the signal came")
     assert "Traceback" not in stderr + stdout
+    [line] = stdout.splitlines()
+    told = json.loads(line)
+    assert (process.returncode, told["status"], told["error"]["code"]) == (1, "failure", "RUN_CANCELED")
     assert (run["status"], run["error"]["code"]) == ("canceled", "RUN_CANCELED")
     assert_at_rest(tmp_path)
     assert recorded(tmp_path) == {}

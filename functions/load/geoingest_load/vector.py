@@ -123,7 +123,7 @@ def load_parts(task: Task, space: Space, layers: list[VectorLayer], merged: Merg
         written = space.write(number, schema=merged.schema, crs=layer.crs, batches=batches)
         crs = resolve_crs(layer.crs)
         if written.bounds is not None:
-            check_coordinates(crs, written.bounds)
+            check_coordinates(crs, written.bounds, name=layer.name)
         done += written.rows
         parts.append(
             {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +24,7 @@ class View:
     ids: tuple[str, ...]
     sort: tuple[tuple[str, int], ...]
     columns: tuple[str, ...]
+    only: Mapping[str, Any] = field(default_factory=dict)
 
 
 VIEWS: Mapping[str, View] = {
@@ -32,18 +33,20 @@ VIEWS: Mapping[str, View] = {
         ids=("dataset_id",),
         sort=(("dataset_id", 1),),
         columns=("dataset_id", "kind", "latest_version", "title", "updated_at"),
+        only={"latest_version": {"$gt": 0}},
     ),
     "assets": View(
         collection="assets",
         ids=("dataset_id", "asset_id", "run_id"),
         sort=(("dataset_id", 1), ("version", 1)),
         columns=("dataset_id", "version", "row_count", "size_bytes", "crs", "s3_key"),
+        only={"status": "available"},
     ),
     "runs": View(
         collection="runs",
         ids=("run_id", "dataset_id", "manifest_id"),
         sort=(("created_at", 1),),
-        columns=("run_id", "dataset_id", "status", "error.code", "intent", "created_at"),
+        columns=("created_at", "dataset_id", "status", "error.code", "run_id"),
     ),
     "lineage": View(
         collection="lineage",
@@ -55,7 +58,7 @@ VIEWS: Mapping[str, View] = {
         collection="activity_logs",
         ids=("resource_id", "user", "action"),
         sort=(("timestamp", 1),),
-        columns=("timestamp", "user", "action", "resource_type", "resource_id"),
+        columns=("timestamp", "user", "action", "resource_id"),
     ),
     "manifests": View(
         collection="manifests",
@@ -64,6 +67,10 @@ VIEWS: Mapping[str, View] = {
         columns=("manifest_id", "status", "error.code", "dataset_id", "archived_as"),
     ),
 }
+
+
+# Shown to the minute, UTC.
+TIMES = frozenset({"created_at", "updated_at", "timestamp"})
 
 
 @click.command("catalog", short_help="list what the ledger knows")
@@ -90,9 +97,10 @@ def command(*, what: str, id_: str | None, home: str | None, as_json: bool) -> N
 def find_items(documents: Documents, view: View, id_: str | None) -> list[dict[str, Any]]:
     """The view's documents under the ledger's field names.
 
-    Left out: versions that are not available yet, and what would let a reader send events of a run (its token).
+    Left out: versions that are not available yet, datasets without a version, and what would let a reader send
+    events of a run (its token).
     """
-    where: dict[str, Any] = {"status": "available"} if view.collection == "assets" else {}
+    where: dict[str, Any] = dict(view.only)
     if id_ is not None:
         where["$or"] = [{field: id_} for field in view.ids]
     return [_without_token(item) for item in documents.find(view.collection, where, sort=view.sort)]
@@ -125,4 +133,6 @@ def _cell(item: dict[str, Any], column: str) -> str:
         value = value.get(name) if isinstance(value, dict) else None
     if value is None:
         return ""
+    if column in TIMES:
+        return str(value)[:16].replace("T", " ")
     return f"{value:,}" if isinstance(value, int) else str(value)[:80]

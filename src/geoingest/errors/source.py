@@ -133,7 +133,7 @@ class ArchiveAmbiguousError(PermanentError):
         wanted = f"and none, or more than one, is called '{chosen}'" if chosen else "and one must be chosen"
         super().__init__(
             f"{name}: the archive holds {len(datasets)} datasets, {wanted}: {listed(datasets)}",
-            hint="Set the file's `layer` to one of them, or deliver each dataset in a file of its own.",
+            hint="Set the file's `layer` (--layer) to one of them, or deliver each dataset in a file of its own.",
         )
 
 
@@ -145,7 +145,7 @@ class LayerAmbiguousError(PermanentError):
     def __init__(self, *, name: str, layers: Sequence[str]) -> None:
         super().__init__(
             f"{name}: has {len(layers)} layers, one must be chosen: {listed(layers)}",
-            hint="Set the file's `layer` to one of them.",
+            hint="Set the file's `layer` in the manifest, or --layer, to one of them.",
         )
 
 
@@ -158,7 +158,7 @@ class LayerNotFoundError(PermanentError):
         wanted = f"no layer '{layer}'" if layer else "no layer with geometry"
         super().__init__(
             f"{name}: has {wanted}; known layers: {listed(layers) or 'none'}",
-            hint="Set the file's `layer` to one of the known layers.",
+            hint="Set the file's `layer` in the manifest, or --layer, to one of the known layers.",
         )
 
 
@@ -170,7 +170,7 @@ class CrsMissingError(PermanentError):
     def __init__(self, *, name: str, layer: str) -> None:
         super().__init__(
             f"{name}: layer '{layer}' has no coordinate reference system",
-            hint="Set the file's `crs`, for example 'EPSG:28355'; for a shapefile, deliver its .prj file.",
+            hint="Set the file's `crs` in the manifest, or --crs, such as EPSG:28355; or deliver a shapefile's .prj.",
         )
 
 
@@ -192,12 +192,14 @@ class CoordsOutOfRangeError(PermanentError):
 
     code: ClassVar[str] = "COORDS_OUT_OF_RANGE"
 
-    def __init__(self, *, crs: str, bounds: tuple[float, float, float, float], expected: str) -> None:
+    def __init__(
+        self, *, name: str, crs: str, bounds: tuple[float, float, float, float], expected: str
+    ) -> None:
         west, south, east, north = bounds
         super().__init__(
-            f"the data's bounds (west {west:g}, south {south:g}, east {east:g}, north {north:g}) cannot belong to "
+            f"{name}: its bounds (west {west:g}, south {south:g}, east {east:g}, north {north:g}) cannot belong to "
             f"{crs}: expected {expected}",
-            hint="Check the CRS of the data (`crs` with `force` replaces it) and the order of its coordinates: x, y.",
+            hint="Check the data's CRS (`crs` with `force_crs` replaces it) and the order of its coordinates: x, y.",
         )
 
 

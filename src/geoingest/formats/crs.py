@@ -100,8 +100,8 @@ def _flat_name(crs: pyproj.CRS) -> str | None:
     return "EPSG:4326" if name == "OGC:CRS84" else name
 
 
-def check_coordinates(crs: pyproj.CRS, bounds: Bounds) -> None:
-    """Nothing, when data with these bounds (x, y in the CRS's units) can belong to `crs`.
+def check_coordinates(crs: pyproj.CRS, bounds: Bounds, *, name: str) -> None:
+    """Nothing, when data with these bounds (x, y in the CRS's units) can belong to `crs`; `name` is what to call it.
 
     Geographic: latitude within a quarter, longitude within a full turn. Projected: the bounds in degrees are finite and
     touch the CRS's area of use enlarged by its own size (at least 10 degrees) on each side.
@@ -110,14 +110,14 @@ def check_coordinates(crs: pyproj.CRS, bounds: Bounds) -> None:
     """
     flat = horizontal(crs)
     if not all(map(math.isfinite, bounds)):
-        raise CoordsOutOfRangeError(crs=crs_name(crs), bounds=bounds, expected="finite numbers")
+        raise CoordsOutOfRangeError(name=name, crs=crs_name(crs), bounds=bounds, expected="finite numbers")
     if flat.is_geographic:
-        _check_angles(flat, bounds)
+        _check_angles(flat, bounds, name)
     elif flat.is_projected:
-        _check_area(flat, bounds)
+        _check_area(flat, bounds, name)
 
 
-def _check_angles(crs: pyproj.CRS, bounds: Bounds) -> None:
+def _check_angles(crs: pyproj.CRS, bounds: Bounds, name: str) -> None:
     west, south, east, north = bounds
     turn = 2 * math.pi / crs.axis_info[0].unit_conversion_factor
     # A billionth of slack: 400 grads are not exactly a turn in binary.
@@ -125,18 +125,19 @@ def _check_angles(crs: pyproj.CRS, bounds: Bounds) -> None:
     if min(west, -east) < -turn - slack or min(south, -north) < -turn / 4 - slack:
         unit = crs.axis_info[0].unit_name
         expected = f"longitudes within ±{turn:g} and latitudes within ±{turn / 4:g} ({unit}), as x and y"
-        raise CoordsOutOfRangeError(crs=crs_name(crs), bounds=bounds, expected=expected)
+        raise CoordsOutOfRangeError(name=name, crs=crs_name(crs), bounds=bounds, expected=expected)
 
 
-def _check_area(crs: pyproj.CRS, bounds: Bounds) -> None:
+def _check_area(crs: pyproj.CRS, bounds: Bounds, name: str) -> None:
     degrees = _to_degrees(crs, bounds)
     if degrees is None:
         expected = "coordinates that lie on the earth in this CRS"
-        raise CoordsOutOfRangeError(crs=crs_name(crs), bounds=bounds, expected=expected)
+        raise CoordsOutOfRangeError(name=name, crs=crs_name(crs), bounds=bounds, expected=expected)
     area = crs.area_of_use
     if area is None or _touches(degrees, area):
         return
     raise CoordsOutOfRangeError(
+        name=name,
         crs=crs_name(crs),
         bounds=bounds,
         expected=f"data near its area of use, {area.west:g} to {area.east:g} E, {area.south:g} to {area.north:g} N, "

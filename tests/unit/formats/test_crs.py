@@ -145,7 +145,7 @@ def test_the_same_crs_in_other_words_is_the_same():
     ],
 )
 def test_coordinates_that_can_belong_are_accepted(crs, bounds):
-    check_coordinates(pyproj.CRS(crs), bounds)
+    check_coordinates(pyproj.CRS(crs), bounds, name="a.gpkg")
 
 
 @pytest.mark.parametrize(
@@ -165,11 +165,11 @@ def test_coordinates_that_can_belong_are_accepted(crs, bounds):
 )
 def test_coordinates_that_cannot_belong_are_an_error(crs, bounds):
     with pytest.raises(CoordsOutOfRangeError) as caught:
-        check_coordinates(pyproj.CRS(crs), bounds)
+        check_coordinates(pyproj.CRS(crs), bounds, name="a.gpkg")
     assert crs in caught.value.message
 
 
 def test_without_an_area_of_use_finite_is_enough():
     crs = pyproj.CRS("+proj=tmerc +lat_0=50 +lon_0=10 +ellps=bessel")
     assert crs.area_of_use is None
-    check_coordinates(crs, (-1e6, -1e6, 1e6, 1e6))
+    check_coordinates(crs, (-1e6, -1e6, 1e6, 1e6), name="a.gpkg")
