@@ -49,8 +49,8 @@ def _is_held(state: StageState) -> bool:
 def take_dead_letter(platform: Platform, event: Event, *, has_outbox: bool) -> None:
     """End the run whose event could not be delivered, with what the stage last said stood in its way.
 
-    Args: has_outbox: somebody sends again what a silent run waits for. Nothing happens then while the event may still
-        do its work: the stage is done and only its answer was lost, or a holder whom the deliveries found busy is at it.
+    Args: has_outbox: somebody sends again what a silent run waits for. Nothing happens then while the event may
+        still do its work: the stage is done and only its answer was lost, or a busy holder is at it.
     """
     run = get_run(platform.documents, event.data.run_id)
     stage = stage_taking(event.type)
