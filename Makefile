@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench format lock clean
+.PHONY: help demo dev test check bench format lock clean
 
 BIN := .venv/bin
 ARGS ?=
@@ -16,6 +16,10 @@ demo: ## turn real countries into a catalogued GeoParquet, with a map of it (in 
 	@$(BIN)/geoingest run examples/countries/countries.geojson --home demo --dataset-id countries --title "Countries of the world"
 	@$(BIN)/geoingest show countries --home demo --html demo/countries.html >/dev/null
 	@echo "Open the map in a browser: $(CURDIR)/demo/countries.html"
+
+dev: ## run the chain as function servers and watch .geoingest/landing-zone/manifests/; ARGS="--home DIR"
+	@scripts/install dev
+	@$(BIN)/geoingest dev $(ARGS)
 
 test: ## run the tests; ARGS="-k name" chooses some
 	@scripts/install dev

@@ -50,18 +50,18 @@ def _is_held(state: StageState) -> bool:
     return state.status is StageStatus.RUNNING and leased and state.claims < MOST_CLAIMS
 
 
-def take_dead_letter(platform: Platform, event: Event) -> None:
+def take_dead_letter(platform: Platform, event: Event, *, has_outbox: bool) -> None:
     """End the run whose event could not be delivered, with what the stage last said stood in its way.
 
-    Nothing happens while the event may still do its work: the stage is done, and only its answer was lost, or a
-    holder is at work whom the deliveries found busy. The outbox sends again what such a run waits for.
+    Args: has_outbox: somebody sends again what a silent run waits for. Nothing happens then while the event may
+        still do its work: the stage is done and only its answer was lost, or a busy holder is at it.
     """
     run = get_run(platform.documents, event.data.run_id)
     stage = stage_taking(event.type)
     if run is None or stage is None or run.token != event.data.token:
         return
     state = run.stages[stage]
-    if state.status is StageStatus.DONE or _is_held(state):
+    if has_outbox and (state.status is StageStatus.DONE or _is_held(state)):
         return
     told = state.last_error
     exhausted = DeliveryExhaustedError(stage=stage, deliveries=state.claims)

@@ -12,6 +12,7 @@ import pytest
 import shapely
 
 from contract.dev import asking, dev, drop, wait_gone
+from contract.test_http_functions import UNCLOSED
 from e2e.command import COMMAND, environment, geoingest_process
 from e2e.home import assert_at_rest, documents
 from sources import write_sample, write_vector
@@ -161,6 +162,16 @@ def test_geoingest_run_in_the_same_home_at_the_same_time_does_no_harm(home, larg
     # The command's own run was left to it: each of its stages was claimed once.
     claims = [state["claims"] for run in documents(home, "runs") for state in run["stages"].values()]
     assert set(claims) == {1}
+    assert_at_rest(home)
+
+
+def test_what_gdal_only_warns_of_fails_the_run_here_too(home):
+    (home / "landing-zone" / "in" / "unclosed.gml").write_text(UNCLOSED)
+    for number in range(4):
+        drop(home, f"{number}.json", asking(f"unclosed-{number}", "in/unclosed.gml", format="GML"))
+    with dev(home, "--once") as running:
+        assert running.ended() == 1
+    assert [move["error"]["code"] for move in running.told("failure")] == ["SOURCE_UNREADABLE"] * 4
     assert_at_rest(home)
 
 

@@ -99,7 +99,7 @@ def test_many_ingests_at_once_in_bad_weather_all_succeed_and_number_their_versio
 
         def dead_letter(letter):
             dead.append(letter)
-            take_dead_letter(platform, letter.event)
+            take_dead_letter(platform, letter.event, has_outbox=True)
 
         def finish(event):
             finish_run(platform, event.data.run_id)
@@ -110,7 +110,7 @@ def test_many_ingests_at_once_in_bad_weather_all_succeed_and_number_their_versio
             operator=finish,
             dead_letter=dead_letter,
             policy=RetryPolicy(retries=5, backoff_s=0.1),
-            watch=lambda event, name, answer: None,
+            watch=lambda *_: None,
             post=weather.post,
             workers=8,
         )

@@ -116,7 +116,7 @@ def open_broker(
             letter.error_code,
             letter.error_data,
         )
-        take_dead_letter(platform, letter.event)
+        take_dead_letter(platform, letter.event, has_outbox=True)
         teller.tell_end(letter.event.runid)
 
     return HttpBroker(

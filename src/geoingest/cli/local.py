@@ -65,7 +65,8 @@ def run_planned(platform: Platform, planned: Planned, *, watch: Watcher, manifes
             if manifest is not None:
                 archive_manifest(platform, run.manifest_id, manifest)
             broker = LocalBroker(
-                subscribers(platform, watch), dead_letter=partial(take_dead_letter, platform)
+                subscribers(platform, watch),
+                dead_letter=partial(take_dead_letter, platform, has_outbox=False),
             )
             broker.publish(planned.event)
         except KeyboardInterrupt:

@@ -12,15 +12,29 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Mapping
+from importlib.util import find_spec
 from types import TracebackType
 from typing import IO, Self
 
 from geoingest.cli.local import STAGES
+from geoingest.errors import PermanentError
 
 # A server that dies at once is started again this much later, so that a broken one does not spin.
 RESTART_PAUSE_S = 1.0
 # Callers that may wait in a socket's queue.
 BACKLOG = 256
+
+
+class ServerNotInstalledError(PermanentError):
+    """The functions cannot be served: the packages that do it are not part of this installation."""
+
+    code = "SERVER_NOT_INSTALLED"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "this installation has no HTTP server for the functions",
+            hint="install the extra `server`: pip install 'geoingest[local,server]'",
+        )
 
 
 class FunctionServer:
@@ -99,9 +113,11 @@ class FunctionServer:
 
 
 class Servers:
-    """All functions; as a context they run inside it and are gone after it."""
+    """All functions; as a context they run inside it and are gone after it. Raises: ServerNotInstalledError."""
 
     def __init__(self, environment: Mapping[str, str], say: Callable[[str], None]) -> None:
+        if find_spec("flask") is None:
+            raise ServerNotInstalledError
         self._all = [FunctionServer(name, environment, say) for name in STAGES]
 
     @property

@@ -91,13 +91,21 @@ def claimed(platform, planned, *, lease_s=60.0):
 def test_a_dead_letter_of_a_stage_that_is_done_or_worked_on_leaves_the_run_alone(platform, tmp_path):
     planned = registered_run(platform.documents, tmp_path)
     claim = claimed(platform, planned)
-    take_dead_letter(platform, planned.event)
+    take_dead_letter(platform, planned.event, has_outbox=True)
     assert get_run(platform.documents, planned.run.run_id).status is RunStatus.RUNNING
     reply = to_json(events_of(planned)[1]).decode()
     assert finish_stage(platform.documents, claim, result={}, reply=reply)
-    take_dead_letter(platform, planned.event)
+    take_dead_letter(platform, planned.event, has_outbox=True)
     run = get_run(platform.documents, planned.run.run_id)
     assert (run.status, next_event_of(run).id) == (RunStatus.RUNNING, events_of(planned)[1].id)
+
+
+def test_without_an_outbox_a_dead_letter_is_the_end_also_of_a_stage_that_looks_held(platform, tmp_path):
+    planned = registered_run(platform.documents, tmp_path)
+    claimed(platform, planned)
+    take_dead_letter(platform, planned.event, has_outbox=False)
+    run = get_run(platform.documents, planned.run.run_id)
+    assert (run.status, run.error.code) == (RunStatus.FAILURE, "DELIVERY_EXHAUSTED")
 
 
 def test_a_stage_that_takes_its_server_down_each_time_ends_its_run(platform, tmp_path):
@@ -105,7 +113,7 @@ def test_a_stage_that_takes_its_server_down_each_time_ends_its_run(platform, tmp
     for tries in range(1, 6):
         assert get_run(platform.documents, planned.run.run_id).status is RunStatus.RUNNING
         claimed(platform, planned, lease_s=-1.0 if tries < 5 else 60.0)
-    take_dead_letter(platform, planned.event)
+    take_dead_letter(platform, planned.event, has_outbox=True)
     run = get_run(platform.documents, planned.run.run_id)
     assert (run.status, run.error.code) == (RunStatus.FAILURE, "DELIVERY_EXHAUSTED")
 
@@ -113,5 +121,5 @@ def test_a_stage_that_takes_its_server_down_each_time_ends_its_run(platform, tmp
 def test_a_dead_letter_after_the_end_changes_nothing(platform, tmp_path):
     planned = registered_run(platform.documents, tmp_path)
     end_run(platform.documents, planned.run, status=RunStatus.CANCELED, error=RunError(code="X", message="m"))
-    take_dead_letter(platform, planned.event)
+    take_dead_letter(platform, planned.event, has_outbox=True)
     assert get_run(platform.documents, planned.run.run_id).error.code == "X"
