@@ -12,7 +12,7 @@ import pytest
 import shapely
 
 from contract.dev import asking, dev, drop, wait_gone
-from contract.test_http_functions import UNCLOSED
+from contract.test_servers import UNCLOSED
 from e2e.command import COMMAND, environment, geoingest_process
 from e2e.home import assert_at_rest, documents
 from sources import write_sample, write_vector

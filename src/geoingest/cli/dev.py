@@ -73,9 +73,8 @@ def command(
     from geoingest.runtime.platform import open_platform
     from geoingest.settings import read_settings
 
-    interruption = Interruption()
     environment = {"GEOINGEST_LEASE_S": LEASE_S} | dict(os.environ)
-    with refusals(as_json=as_json):
+    with refusals(as_json=as_json), Interruption() as interruption:
         settings = read_settings(environment, home=Path(home) if home else None)
         environment["GEOINGEST_HOME"] = str(settings.home)
         with open_platform(settings) as platform, Servers(environment, say=_say_log) as servers:

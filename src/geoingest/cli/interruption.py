@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import signal
-from types import FrameType
-from typing import TYPE_CHECKING
+from types import FrameType, TracebackType
+from typing import TYPE_CHECKING, Any, Self
 
 if TYPE_CHECKING:
     from geoingest.cli.local import Watcher
 
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
 
 class Interruption:
-    """Listens for interruptions from now on; made in the main thread.
+    """Listens for interruptions inside its `with` block, in the main thread.
 
     An exception out of a signal handler could strike anywhere, inside a library's import as well: so the
     handler only remembers, and the run's own progress reports are where it ends.
@@ -19,8 +21,17 @@ class Interruption:
 
     def __init__(self) -> None:
         self._asked = False
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, self._ask)
+        self._before: dict[signal.Signals, Any] = {}
+
+    def __enter__(self) -> Self:
+        self._before = {number: signal.signal(number, self._ask) for number in SIGNALS}
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
 
     def check(self) -> None:
         """Return unless somebody asked to stop. Raises: KeyboardInterrupt."""

@@ -52,10 +52,9 @@ def command(
     from geoingest.runtime.platform import open_platform
     from geoingest.settings import read_settings
 
-    interruption = Interruption()
     options = DataOptions(intent=intent, dataset_id=dataset_id, title=title, layer=layer, crs=crs)
     environment = dict(os.environ) | ({"GEOINGEST_ENGINE": engine} if engine else {})
-    with refusals(as_json=as_json):
+    with refusals(as_json=as_json), Interruption() as interruption:
         settings = read_settings(environment, home=Path(home) if home else None)
         with open_platform(settings) as platform:
             code = run_sources(platform, sources, options, interruption, started=started, as_json=as_json)
