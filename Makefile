@@ -24,7 +24,7 @@ dev: ## run the chain as function servers and watch .geoingest/landing-zone/mani
 test: ## run the tests; ARGS="-k name" chooses some
 	@scripts/install dev
 	@scripts/install-services
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(if $(ARGS),$(BIN)/python -m pytest $(ARGS),$(BIN)/python -m pytest --ignore=tests/contract && $(BIN)/python -m pytest tests/contract)
 
 check: ## lint, formatting, types, import rings and house style
 	@scripts/install dev
