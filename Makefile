@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench format lock clean
+.PHONY: help demo dev test check bench format lock clean
 
 BIN := .venv/bin
 ARGS ?=
@@ -17,9 +17,14 @@ demo: ## turn real countries into a catalogued GeoParquet, with a map of it (in 
 	@$(BIN)/geoingest show countries --home demo --html demo/countries.html >/dev/null
 	@echo "Open the map in a browser: $(CURDIR)/demo/countries.html"
 
+dev: ## run the chain as function servers and watch .geoingest/landing-zone/manifests/; ARGS="--home DIR"
+	@scripts/install dev
+	@$(BIN)/geoingest dev $(ARGS)
+
 test: ## run the tests; ARGS="-k name" chooses some
 	@scripts/install dev
-	@$(BIN)/python -m pytest $(ARGS)
+	@scripts/install-services
+	@$(if $(ARGS),$(BIN)/python -m pytest $(ARGS),$(BIN)/python -m pytest --ignore=tests/contract && $(BIN)/python -m pytest tests/contract)
 
 check: ## lint, formatting, types, import rings and house style
 	@scripts/install dev
@@ -31,6 +36,7 @@ check: ## lint, formatting, types, import rings and house style
 
 bench: ## run every benchmark and print one table; ARGS="--rows 3000000" for more
 	@scripts/install dev
+	@scripts/install-services bench
 	@$(BIN)/python benchmarks $(ARGS)
 
 format: ## format the code and mend what the linter can mend

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import argparse
 
+import chain_latency
+import postgis_vs_ogr2ogr
 import vector_vs_script
 from rich.console import Console
 from rich.table import Table
 
-BENCHMARKS = (vector_vs_script,)
+BENCHMARKS = (vector_vs_script, chain_latency, postgis_vs_ogr2ogr)
 
 parser = argparse.ArgumentParser(prog="benchmarks", description=__doc__)
 for benchmark in BENCHMARKS:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from geoingest.model.ingest import parse_ingest
 from geoingest.model.run import Source, SourceMember
@@ -14,9 +14,10 @@ from geoingest.stores.ledger.sqlite import SqliteDocuments
 from geoingest_operator.plan import Planned, plan_run
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
-    from geoingest.stores.ledger.documents import Documents
+    from geoingest.stores.ledger.documents import Documents, T
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 
@@ -61,3 +62,38 @@ def registered_run(
     planned = planned_run(tmp_path, uid=uid, dataset_id=dataset_id)
     register_run(documents, run=planned.run, manifest=planned.manifest, dataset=planned.dataset)
     return planned
+
+
+class Killed(BaseException):
+    """The process is gone: nothing of ours may catch it."""
+
+
+class CutShort:
+    """A ledger without transactions whose process is killed right before its write number `writes`, from 0."""
+
+    def __init__(self, inner: Documents, writes: int) -> None:
+        self._inner = inner
+        self._left = writes
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._inner, name)
+
+    def transact(self, work: Callable[[], T]) -> T:
+        return work()
+
+    def insert_new(self, *arguments: Any) -> bool:
+        self._count()
+        return self._inner.insert_new(*arguments)
+
+    def update(self, *arguments: Any) -> int:
+        self._count()
+        return self._inner.update(*arguments)
+
+    def delete(self, *arguments: Any) -> int:
+        self._count()
+        return self._inner.delete(*arguments)
+
+    def _count(self) -> None:
+        if self._left == 0:
+            raise Killed
+        self._left -= 1

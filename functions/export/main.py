@@ -1,4 +1,4 @@
-"""The export function: takes CloudEvents over HTTP, answers with the next one. Served by functions-framework."""
+"""The export function: takes CloudEvents over HTTP, answers with the next one."""
 
 from __future__ import annotations
 
@@ -7,5 +7,5 @@ import functions_framework
 from geoingest.runtime.http import serve_stage
 from geoingest_export import STAGE
 
-# The name that functions-framework is started with: `--target handle`.
+# The name that functions-framework is given as its target.
 handle = functions_framework.http(serve_stage(STAGE))

@@ -1,11 +1,12 @@
-"""The load function: takes CloudEvents over HTTP, answers with the next one. Served by functions-framework."""
+"""The load function: takes CloudEvents over HTTP, answers with the next one."""
 
 from __future__ import annotations
 
 import functions_framework
 
 from geoingest.runtime.http import serve_stage
+from geoingest.runtime.one_thread import in_one_thread
 from geoingest_load import STAGE
 
-# The name that functions-framework is started with: `--target handle`.
-handle = functions_framework.http(serve_stage(STAGE))
+# The name that functions-framework is given as its target.
+handle = functions_framework.http(serve_stage(in_one_thread(STAGE)))

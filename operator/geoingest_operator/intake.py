@@ -5,7 +5,6 @@ from __future__ import annotations
 import shutil
 import tempfile
 import uuid
-from datetime import UTC, datetime
 from pathlib import Path
 
 from geoingest import naming
@@ -13,6 +12,7 @@ from geoingest.errors import GeoingestError
 from geoingest.model.records import ManifestRecord
 from geoingest.model.run import RunError
 from geoingest.runtime.platform import Platform
+from geoingest.stores.ledger.clock import ledger_now
 from geoingest.stores.ledger.collections import MANIFESTS
 from geoingest.stores.ledger.runs import reject_manifest
 
@@ -41,16 +41,8 @@ def archive_manifest(platform: Platform, manifest_id: str, path: Path, *, reject
 
 def record_rejection(platform: Platform, error: GeoingestError, *, content: bytes, path: Path | None) -> str:
     """Record a manifest that never ran, with its reasons, and archive its file; the record's id."""
-    now = datetime.now(UTC)
-    record = ManifestRecord(
-        manifest_id=str(uuid.uuid4()),
-        status="rejected",
-        content=content.decode(errors="replace")[:KEPT_CHARACTERS],
-        path=str(path) if path else None,
-        error=RunError.model_validate(error.as_dict()),
-        created_at=now,
-        updated_at=now,
-        completed_at=now,
+    record = rejection(
+        error, manifest_id=str(uuid.uuid4()), content=content, path=str(path) if path else None
     )
     reject_manifest(platform.documents, record)
     if path is not None:
@@ -58,8 +50,25 @@ def record_rejection(platform: Platform, error: GeoingestError, *, content: byte
     return record.manifest_id
 
 
+def rejection(error: GeoingestError, *, manifest_id: str, content: bytes, path: str | None) -> ManifestRecord:
+    """The record of a manifest that never ran: what was received, from where, and why it was refused."""
+    now = ledger_now()
+    return ManifestRecord(
+        manifest_id=manifest_id,
+        status="rejected",
+        content=content.decode(errors="replace")[:KEPT_CHARACTERS],
+        path=path,
+        error=RunError.model_validate(error.as_dict()),
+        created_at=now,
+        updated_at=now,
+        completed_at=now,
+    )
+
+
 def landing_key(platform: Platform, path: Path) -> str | None:
     """The file's key in the landing bucket, null when it lies elsewhere."""
+    if platform.settings.object_store != "directory":
+        return None
     landing = (platform.settings.home / platform.settings.landing_bucket).resolve()
     resolved = path.resolve()
     return resolved.relative_to(landing).as_posix() if resolved.is_relative_to(landing) else None

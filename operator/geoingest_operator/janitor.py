@@ -16,6 +16,7 @@ from geoingest.stores.ledger.assets import pending_assets
 from geoingest.stores.ledger.collections import RUNS
 from geoingest.stores.ledger.runs import end_run, get_run
 from geoingest_operator.finish import finish_run
+from geoingest_operator.schemas import list_schemas
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,7 +34,8 @@ def sweep(platform: Platform) -> Swept:
         # A process can die before its run is recorded, and after it is over.
         if not _goes_on(platform, run_id):
             forget_run(platform.settings, run_id)
-    left = {asset.run_id for asset in pending_assets(platform.documents)} | set(_scratch_folders(platform))
+    left = {asset.run_id for asset in pending_assets(platform.documents)}
+    left.update(_scratch_folders(platform), list_schemas(platform.settings))
     return Swept(
         ended=ended, cleaned=tuple(run_id for run_id in sorted(left) if finish_run(platform, run_id))
     )

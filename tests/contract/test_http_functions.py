@@ -1,4 +1,4 @@
-"""The functions as HTTP servers: each one a real process under functions-framework, driven as a broker drives it.
+"""The functions as HTTP servers: each one a real process, driven as a broker drives it.
 
 Events are forwarded as they were answered, headers and bytes, and judged by the CloudEvents SDK.
 """
@@ -6,101 +6,25 @@ Events are forwarded as they were answered, headers and bytes, and judged by the
 from __future__ import annotations
 
 import json
-import socket
-import subprocess
-import sys
-import time
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, contextmanager
-from dataclasses import dataclass
-from http.client import HTTPConnection
 from pathlib import Path
 
 import pytest
 from cloudevents.conversion import to_binary, to_structured
-from cloudevents.http import CloudEvent, from_http
+from cloudevents.http import from_http
 
-from e2e.command import ROOT, environment
+from contract.function_server import AGAIN, STAGES, forwarded, message_of, served
 from e2e.home import assert_at_rest, documents
-from geoingest import events
 from geoingest.cli import local
 from geoingest.cli.sources import DataOptions, identified, ingest_of_files
-from geoingest.model.run import RunError, RunStatus
 from geoingest.runtime.platform import open_platform
 from geoingest.settings import read_settings
-from geoingest.stores.ledger.runs import end_run, register_run
+from geoingest.stores.ledger.runs import register_run
 from geoingest_operator.finish import finish_run
 from geoingest_operator.plan import first_event
 from sources import write_sample
 
-STAGES = ("load", "transform", "export")
 EXPORTED, FAILED = "dev.geoingest.dataset.exported.v1", "dev.geoingest.run.failed.v1"
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """An HTTP response; header names in lower case."""
-
-    status: int
-    headers: dict[str, str]
-    body: bytes
-
-    @property
-    def event(self) -> CloudEvent:
-        return from_http(self.headers, self.body)
-
-
-@dataclass(frozen=True, slots=True)
-class Server:
-    """A function's address."""
-
-    port: int
-
-    def send(self, method: str, headers: dict[str, str], body: bytes) -> Answer:
-        with closing(HTTPConnection("127.0.0.1", self.port, timeout=60)) as connection:
-            connection.request(method, "/", body=body, headers=headers)
-            response = connection.getresponse()
-            named = {name.lower(): value for name, value in response.getheaders()}
-            return Answer(response.status, named, response.read())
-
-    def post(self, headers: dict[str, str], body: bytes) -> Answer:
-        return self.send("POST", headers, body)
-
-
-def free_port() -> int:
-    with closing(socket.socket()) as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
-
-
-@contextmanager
-def served(name: str, home: Path):
-    port = free_port()
-    options = ["--target", "handle", "--host", "127.0.0.1", "--port", str(port)]
-    process = subprocess.Popen(
-        [sys.executable, "-m", "functions_framework", *options],
-        cwd=ROOT / "functions" / name,
-        env=environment(GEOINGEST_HOME=str(home), PYTHONWARNINGS="default"),
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    try:
-        wait_for(port, process)
-        yield Server(port)
-    finally:
-        process.terminate()
-        process.wait(30)
-
-
-def wait_for(port: int, process: subprocess.Popen[bytes]) -> None:
-    for _ in range(600):
-        assert process.poll() is None
-        with closing(socket.socket()) as probe:
-            if probe.connect_ex(("127.0.0.1", port)) == 0:
-                return
-        time.sleep(0.05)
-    pytest.fail("the server never listened")
 
 
 @pytest.fixture(scope="module")
@@ -112,11 +36,13 @@ def home(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def servers(home):
+def servers(home, tmp_path_factory):
+    logs = tmp_path_factory.mktemp("logs")
+    variables = {"GEOINGEST_HOME": str(home)}
     with (
-        served("load", home) as load,
-        served("transform", home) as transform,
-        served("export", home) as export,
+        served("load", logs / "load", variables) as load,
+        served("transform", logs / "transform", variables) as transform,
+        served("export", logs / "export", variables) as export,
     ):
         yield dict(zip(STAGES, (load, transform, export), strict=True))
 
@@ -141,17 +67,7 @@ def plan(platform, source: Path, **options: str):
     ingest = ingest_of_files(platform, (str(source),), DataOptions(**options))
     planned = local.plan_ingest(platform, identified(ingest, name="test"))
     register_run(platform.documents, run=planned.run, manifest=planned.manifest, dataset=planned.dataset)
-    return planned.run, (events.to_headers(planned.event), events.to_body(planned.event))
-
-
-def forwarded(answer: Answer) -> tuple[dict[str, str], bytes]:
-    """What a broker keeps of a reply: the event, nothing of the transport."""
-    kept = {
-        name: value
-        for name, value in answer.headers.items()
-        if name.startswith("ce-") or name == "content-type"
-    }
-    return kept, answer.body
+    return planned.run, message_of(planned.event)
 
 
 def run_document(home: Path, run_id: str):
@@ -206,7 +122,7 @@ def test_a_repeated_delivery_answers_the_same_event_and_does_nothing(servers, pl
         assert forwarded(first) == forwarded(again) == forwarded(structured)
         message = forwarded(first)
     assert len(available(home, run.run_id)) == 1
-    late = servers["load"].post(events.to_headers(first_event(run)), events.to_body(first_event(run)))
+    late = servers["load"].post(*message_of(first_event(run)))
     assert late.event["type"] == "dev.geoingest.dataset.loaded.v1"
     assert {state["claims"] for state in run_document(home, run.run_id)["stages"].values()} == {1}
     finish_run(platform, run.run_id)
@@ -252,22 +168,25 @@ BINARY = {
 
 @pytest.mark.parametrize("stage", STAGES)
 @pytest.mark.parametrize(
-    ("headers", "body"),
+    ("headers", "body", "status"),
     [
-        pytest.param({}, b"", id="nothing"),
-        pytest.param({"content-type": "application/json"}, b"{}", id="no-event"),
-        pytest.param({"content-type": "application/cloudevents+json"}, b"{", id="broken-structured"),
-        pytest.param({"content-type": "application/cloudevents+json"}, b"[]", id="a-list"),
-        pytest.param({"content-type": "application/cloudevents+json"}, b"\xff\xfe", id="no-text"),
-        pytest.param(BINARY, b"{}", id="missing-attributes"),
-        pytest.param(BINARY | {"ce-type": "com.example.other"}, b"{}", id="foreign-type"),
-        pytest.param(BINARY, b"[" * 100_000, id="deep"),
-        pytest.param(BINARY, json.dumps({"x": "y" * 100_000}).encode(), id="too-large"),
+        pytest.param({}, b"", 400, id="nothing"),
+        pytest.param({"content-type": "application/json"}, b"{}", 400, id="no-event"),
+        pytest.param({"content-type": "application/cloudevents+json"}, b"{", 400, id="broken-structured"),
+        pytest.param({"content-type": "application/cloudevents+json"}, b"[]", 400, id="a-list"),
+        pytest.param({"content-type": "application/cloudevents+json"}, b"\xff\xfe", 400, id="no-text"),
+        pytest.param(BINARY, b"{}", 400, id="missing-attributes"),
+        pytest.param(BINARY | {"ce-type": "com.example.other"}, b"{}", 400, id="foreign-type"),
+        pytest.param(BINARY, b"[" * 40_000, 400, id="deep"),
+        pytest.param(BINARY, json.dumps({"x": "y" * 50_000}).encode(), 413, id="over-an-events-size"),
+        pytest.param(BINARY, json.dumps({"x": "y" * 100_000}).encode(), 413, id="over-a-brokers-size"),
+        pytest.param(BINARY, b"x" * 20_000_000, 413, id="huge"),
     ],
 )
-def test_what_is_no_event_of_ours_is_answered_with_400(stage, headers, body, servers):
+def test_what_is_no_event_of_ours_is_refused_for_good(stage, headers, body, status, servers):
     answer = servers[stage].post(headers, body)
-    assert answer.status == 400, answer
+    assert answer.status == status, answer
+    assert status not in AGAIN
     assert answer.headers["content-type"].startswith("text/plain")
     assert answer.body
     assert b"Traceback" not in answer.body
@@ -281,7 +200,7 @@ def test_events_with_a_wrong_token_or_of_an_unknown_run_are_taken_and_ignored(
     unknown = first_event(run.model_copy(update={"run_id": "2f1a9a3e-0000-5000-8000-000000000000"}))
     for stage in STAGES:
         wrong = servers[stage].post(headers, forged)
-        nobody = servers[stage].post(events.to_headers(unknown), events.to_body(unknown))
+        nobody = servers[stage].post(*message_of(unknown))
         assert [(answer.status, answer.body) for answer in (wrong, nobody)] == [(204, b""), (204, b"")]
     early = servers["export"].post(headers, body)
     assert early.status == 204
@@ -308,28 +227,6 @@ def test_a_permanent_failure_is_answered_with_its_event_once_and_for_all(servers
     )
     assert finish_run(platform, run.run_id)
     assert available(home, run.run_id) == []
-
-
-UNCLOSED = """<?xml version="1.0"?>
-<ogr:FeatureCollection xmlns:ogr="http://ogr.maptools.org/" xmlns:gml="http://www.opengis.net/gml/3.2" gml:id="c">
-<ogr:featureMember><ogr:a gml:id="a.1"><ogr:geom><gml:Polygon srsName="EPSG:3857" gml:id="g">
-<gml:exterior><gml:LinearRing>
-<gml:posList>0 0 0 9 9 9 9 0</gml:posList>
-</gml:LinearRing></gml:exterior></gml:Polygon></ogr:geom></ogr:a></ogr:featureMember></ogr:FeatureCollection>"""
-
-
-def test_what_gdal_only_warns_of_is_noticed_in_every_thread_of_a_server(servers, platform, home, tmp_path):
-    source = tmp_path / "unclosed.gml"
-    source.write_text(UNCLOSED)
-    planned = [plan(platform, source) for _ in range(8)]
-    with ThreadPoolExecutor(len(planned)) as pool:
-        answers = list(pool.map(lambda one: servers["load"].post(*one[1]), planned))
-    codes = [(run_document(home, run.run_id)["error"] or {}).get("code") for run, _ in planned]
-    for run, _ in planned:
-        end_run(platform.documents, run, status=RunStatus.CANCELED, error=RunError(code="X", message="m"))
-        finish_run(platform, run.run_id)
-    assert [answer.status for answer in answers] == [200] * len(planned)
-    assert codes == ["SOURCE_UNREADABLE"] * len(planned)
 
 
 def test_a_probe_finds_every_function_alive(servers):

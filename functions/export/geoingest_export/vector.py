@@ -18,6 +18,7 @@ from geoingest.model.ingest import parse_manifest
 from geoingest.model.manifest import Manifest
 from geoingest.model.records import LineageEdge, ManifestRecord
 from geoingest.naming import FORMS
+from geoingest.runtime.faults import reached
 from geoingest.runtime.stage import StageResult, Task, library_versions
 from geoingest.stores.ledger.assets import claim_version, commit_asset, previous_asset
 from geoingest.stores.ledger.collections import MANIFESTS
@@ -31,14 +32,19 @@ COVERING = "bbox"
 def export(task: Task) -> StageResult:
     """Write the dataset's next version and commit it with its lineage in the transaction that ends the stage."""
     data = task.work_dir / f"data.{FORM.extension}"
+    reached("export.data.before")
     written = write_data(task, data)
+    reached("export.data.after")
     task.on_rows(written.rows, written.rows)
     asset = describe_asset(task, data, written)
     asset = put_asset(task, asset, data)
     edge = lineage_edge(task, asset)
 
     def commit(documents: Documents, now: datetime) -> Document:
-        return commit_asset(documents, task.run, asset, [edge], now)
+        reached("export.commit.before")
+        ended = commit_asset(documents, task.run, asset, [edge], now)
+        reached("export.commit.after")
+        return ended
 
     facts = {"asset_id": asset.asset_id, "version": asset.version, "row_groups": written.row_groups}
     summary: Summary = {"rows": written.rows, "version": asset.version, "key": asset.s3_key}
@@ -66,9 +72,11 @@ def describe_asset(task: Task, path: Path, written: GeoParquetFacts) -> Asset:
     """The run's claimed version with everything that was measured; still pending."""
     loaded, transformed = _stage(task, "load"), _stage(task, "transform")
     content_hash = hash_file(path)
+    reached("export.version.before")
     claimed = claim_version(
         task.documents, task.run, kind=AssetKind.SPATIAL, file_format="geoparquet", extension=FORM.extension
     )
+    reached("export.version.after")
     return claimed.model_copy(
         update={
             "content_hash": content_hash,
@@ -89,8 +97,12 @@ def put_asset(task: Task, asset: Asset, data: Path) -> Asset:
     """Upload the data and, where geometries were repaired, their originals beside it; the asset naming both."""
     repaired = task.scratch / "repaired.parquet"
     if repaired.exists():
+        reached("export.repaired.before")
         asset = asset.model_copy(update={"repaired": _put_repaired(task, asset, repaired)})
+        reached("export.repaired.after")
+    reached("export.put.before")
     task.objects.put(task.lake_bucket, asset.s3_key, data, content_type=FORM.content_type)
+    reached("export.put.after")
     return asset
 
 

@@ -18,6 +18,7 @@ from geoingest.formats.sniff import check_declared, sniff
 from geoingest.formats.vector_files import VectorLayer, open_layer, read_batches
 from geoingest.model.run import Source, SourceMember
 from geoingest.recipes import Recipe
+from geoingest.runtime.faults import reached
 from geoingest.runtime.stage import StageResult, Task, library_versions
 
 if TYPE_CHECKING:
@@ -78,7 +79,9 @@ def fetch_source(task: Task, number: int, source: Source, hasher: ThreadPoolExec
     for member in source.members:
         key = _key(member.path, task.landing_bucket)
         target = folder / PurePosixPath(key).relative_to(PurePosixPath(main).parent)
+        reached("load.fetch.before")
         task.objects.fetch(task.landing_bucket, key, target, etag=member.etag)
+        reached("load.fetch.after")
         files.append(FetchedFile(member=member, path=target, sha256=hasher.submit(_sha256, target)))
     return Fetched(source=source, path=folder / PurePosixPath(main).name, files=tuple(files))
 
@@ -120,7 +123,9 @@ def load_parts(task: Task, space: Space, layers: list[VectorLayer], merged: Merg
     for number, layer in enumerate(layers):
         rows = (merged.conform(number, batch) for batch in read_batches(layer))
         batches = _watched(rows, task, done=done, expected=expected)
+        reached("load.part.before")
         written = space.write(number, schema=merged.schema, crs=layer.crs, batches=batches)
+        reached("load.part.after")
         crs = resolve_crs(layer.crs)
         if written.bounds is not None:
             check_coordinates(crs, written.bounds, name=layer.name)

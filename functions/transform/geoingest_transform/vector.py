@@ -6,6 +6,7 @@ from dataclasses import asdict
 
 from geoingest.formats.crs import crs_name, resolve_crs
 from geoingest.recipes import PromoteMulti, Recipe, Step, steps
+from geoingest.runtime.faults import reached
 from geoingest.runtime.stage import StageResult, Task, library_versions
 
 # ISO WKB codes; a multi type is its single one and MULTI_OFFSET.
@@ -18,11 +19,13 @@ def transform(task: Task) -> StageResult:
     parts = loaded["parts"]
     recipe = Recipe.model_validate(task.run.plan.recipe)
     space = task.space()
+    reached("transform.apply.before")
     applied = space.apply(
         plan_steps(recipe, [part["types"] for part in parts]),
         names=[part["name"] for part in parts],
         on_rows=lambda done: task.on_rows(done, loaded["rows"]),
     )
+    reached("transform.apply.after")
     facts = {
         "rows": applied.rows,
         "crs": applied.crs,

@@ -20,7 +20,9 @@ COMMANDS = {
     "validate": "check a manifest or DatasetIngest, listing every problem",
     "catalog": "list datasets, assets, runs, lineage or activity",
     "show": "describe one dataset version, as text or as a page with a map",
+    "dev": "the chain as a platform runs it: function servers, a broker, a watched folder",
     "doctor": "check that everything needed is there and works",
+    "ledger": "bring the ledger up to date",
     "janitor": "end abandoned runs and remove what they left",
 }
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Literal
 import click
 
 from geoingest.cli.options import home_option, json_option
+from geoingest.errors import GeoingestError
 
 if TYPE_CHECKING:
     from geoingest.settings import Settings
@@ -72,12 +73,14 @@ def examine(settings: Settings) -> Iterator[Finding]:
     yield from _versions()
     yield from _vector_drivers()
     yield from _raster_drivers()
-    for bucket in (settings.landing_bucket, settings.lake_bucket, settings.scratch.name):
-        yield _attempt(f"folder {bucket}", partial(_write_into, settings.home / bucket))
+    for bucket in (settings.landing_bucket, settings.lake_bucket):
+        if settings.object_store == "directory":
+            yield _attempt(f"folder {bucket}", partial(_write_into, settings.home / bucket))
+        else:
+            yield _attempt(f"bucket {bucket}", partial(_list_bucket, settings, bucket))
+    yield _attempt(f"folder {settings.scratch.name}", partial(_write_into, settings.scratch))
     yield _attempt("ledger", lambda: _open_ledger(settings))
-    yield Finding(
-        check="PostGIS", outcome="skip", detail="not configured: the embedded engine needs no server"
-    )
+    yield _examine_postgis(settings)
 
 
 def _versions() -> Iterator[Finding]:
@@ -135,9 +138,26 @@ def _raster_drivers() -> Iterator[Finding]:
         )
 
 
+def _examine_postgis(settings: Settings) -> Finding:
+    if settings.postgis_dsn is None:
+        detail = "not configured: the embedded engine needs no server"
+        return Finding(check="PostGIS", outcome="skip", detail=detail)
+    if find_spec("psycopg") is None or find_spec("adbc_driver_postgresql") is None:
+        mend = "install geoingest with the extra postgis, or unset GEOINGEST_POSTGIS_DSN"
+        return Finding(check="PostGIS", outcome="fail", detail="configured, but not installed", mend=mend)
+    from geoingest.engines.postgis_schemas import examine_server
+
+    try:
+        return Finding(check="PostGIS", outcome="ok", detail=examine_server(settings.postgis_dsn))
+    except GeoingestError as error:
+        return Finding(check="PostGIS", outcome="fail", detail=error.message, mend=error.hint)
+
+
 def _attempt(check: str, work: Callable[[], str]) -> Finding:
     try:
         return Finding(check=check, outcome="ok", detail=work())
+    except GeoingestError as error:
+        return Finding(check=check, outcome="fail", detail=error.message, mend=error.hint)
     except Exception as error:  # noqa: BLE001  whatever stands in the way is the finding
         mend = "make the home folder writable, or choose another with --home"
         return Finding(check=check, outcome="fail", detail=str(error), mend=mend)
@@ -149,13 +169,21 @@ def _write_into(folder: Path) -> str:
         return f"{folder} is writable"
 
 
+def _list_bucket(settings: Settings, bucket: str) -> str:
+    from geoingest.runtime.platform import open_objects
+
+    next(iter(open_objects(settings).list(bucket, "")), None)
+    return f"s3://{bucket} can be listed"
+
+
 def _open_ledger(settings: Settings) -> str:
     from geoingest.runtime.platform import open_platform
     from geoingest.stores.ledger.collections import MIGRATIONS
 
     with open_platform(settings) as platform:
         steps = platform.documents.find(MIGRATIONS.name, {}, sort=[("number", -1)], limit=1)
-        return f"{settings.ledger}, at migration {steps[0]['number']}"
+        where = "MongoDB" if settings.ledger_uri else settings.ledger
+        return f"{where}, at migration {steps[0]['number']}"
 
 
 def _say(finding: Finding) -> None:

@@ -39,15 +39,16 @@ def find_asset(platform: Platform, run: Run) -> Asset | None:
 
 
 def describe_asset(platform: Platform, asset: Asset) -> dict[str, Any]:
-    """The asset's facts; `path` is its local file."""
+    """The asset's facts; `path` is its local file, null when the lake is not in a folder."""
     bucket = platform.settings.lake_bucket
     box = asset.bounds
+    local = platform.settings.object_store == "directory"
     return {
         "version": asset.version,
         "kind": asset.kind,
         "format": asset.format,
         "uri": f"s3://{bucket}/{asset.s3_key}",
-        "path": str(platform.settings.home / bucket / asset.s3_key),
+        "path": str(platform.settings.home / bucket / asset.s3_key) if local else None,
         "content_hash": asset.content_hash,
         "rows": asset.row_count,
         "crs": asset.crs,
@@ -101,7 +102,7 @@ def say_success(report: dict[str, Any]) -> None:
     lines = {
         "geometry": f"{report['geometry_type']}, {report['crs']}",
         "bounds": ", ".join(f"{number:.6g}" for number in bounds) if bounds else "no geometry",
-        "file": report["path"],
+        "file": report["path"] or report["uri"],
         "hash": report["content_hash"],
     }
     for name, value in lines.items():

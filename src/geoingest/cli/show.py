@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -36,7 +37,7 @@ def command(*, dataset: str, home: str | None, html: str | None, as_json: bool) 
             asset = find_version(platform, dataset)
             document = asset_document(platform, asset)
             if html is not None:
-                write_page(document, asset, Path(html))
+                write_page(platform, document, asset, Path(html))
     if as_json:
         print_json(document)
     elif html is not None:
@@ -72,12 +73,16 @@ def asset_document(platform: Platform, asset: Asset) -> dict[str, Any]:
     return asset.model_dump(mode="json") | located | {"lineage": lineage}
 
 
-def write_page(document: dict[str, Any], asset: Asset, out: Path) -> None:
+def write_page(platform: Platform, document: dict[str, Any], asset: Asset, out: Path) -> None:
     """The page with a map of the asset, at `out`."""
     from geoingest.formats.preview import write_preview
 
     title = (asset.metadata.title if asset.metadata else "") or asset.dataset_id
-    write_preview(Path(document["path"]), out, title=title, facts=facts(document))
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(document["path"] or f"{folder}/data")
+        if document["path"] is None:
+            platform.objects.fetch(platform.settings.lake_bucket, asset.s3_key, path)
+        write_preview(path, out, title=title, facts=facts(document))
 
 
 def facts(document: dict[str, Any]) -> dict[str, str]:
@@ -118,5 +123,5 @@ def _step(step: dict[str, Any]) -> str:
 def _say(document: dict[str, Any], asset: Asset) -> None:
     title = (asset.metadata.title if asset.metadata else "") or asset.dataset_id
     click.echo(click.style(title, bold=True))
-    for name, value in (facts(document) | {"file": document["path"]}).items():
+    for name, value in (facts(document) | ({"file": document["path"]} if document["path"] else {})).items():
         click.echo(f"  {name:<12} {value}")

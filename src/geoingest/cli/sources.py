@@ -5,6 +5,7 @@ from __future__ import annotations
 import getpass
 import json
 import secrets
+import tempfile
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -155,10 +156,22 @@ def land(platform: Platform, path: Path, *, folder: str) -> str:
     if key is None:
         key = f"{folder}/{path.name}"
         for member in members(path):
-            target = platform.settings.home / bucket / folder / member.relative_to(path.parent)
-            target.parent.mkdir(parents=True, exist_ok=True)
-            link_or_copy(member, target)
+            _put(platform, member, f"{folder}/{member.relative_to(path.parent).as_posix()}")
     return f"s3://{bucket}/{key}"
+
+
+def _put(platform: Platform, path: Path, key: str) -> None:
+    bucket = platform.settings.landing_bucket
+    if platform.settings.object_store == "directory":
+        target = platform.settings.home / bucket / key
+        target.parent.mkdir(parents=True, exist_ok=True)
+        link_or_copy(path, target)
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        # A store may consume the file that it is given; this one is the user's.
+        link = Path(folder) / "upload"
+        link_or_copy(path, link)
+        platform.objects.put(bucket, key, link, content_type="application/octet-stream")
 
 
 def members(path: Path) -> Iterator[Path]:

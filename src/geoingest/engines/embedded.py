@@ -6,9 +6,7 @@ table and the result does not depend on which thread was faster. Files appear wh
 
 from __future__ import annotations
 
-import json
 import shutil
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
@@ -16,34 +14,21 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
-from geoingest.engines.geometry import Changes, Chunk, apply_steps
+from geoingest.engines.chunks import split, transformed
+from geoingest.engines.geometry import Changes, Chunk
+from geoingest.engines.originals import Originals
 from geoingest.engines.port import GEOMETRY, Applied, PartFacts
-from geoingest.engines.reproject import transform_between
+from geoingest.engines.reproject import target_crs, transform_between
 from geoingest.engines.tally import Tally
-from geoingest.errors.geometry import CrsMixedError
 from geoingest.formats import wkb
-from geoingest.formats.crs import projjson, resolve_crs, same_crs
-from geoingest.recipes import Reproject
 
 if TYPE_CHECKING:
     from geoingest.recipes import Step
 
-# Rows and bytes of one chunk: enough to amortise a call, small enough that a few in flight are cheap.
-CHUNK_ROWS = 8192
-CHUNK_BYTES = 8 * 2**20
 CRS_KEY = b"crs"
-REPAIRED_SCHEMA = pa.schema(
-    [
-        ("source", pa.string()),
-        ("row", pa.int64()),
-        ("reason", pa.string()),
-        ("crs", pa.string()),
-        (GEOMETRY, pa.binary()),
-    ]
-)
 
 
 class EmbeddedSpace:
@@ -87,9 +72,9 @@ class EmbeddedSpace:
         tally, changes = Tally(), Changes(steps)
         originals = Originals(self._work_dir / "repaired.parquet")
         with self._stored("transformed.arrow", schema.with_metadata({CRS_KEY: target})) as writer, originals:
-            for batch, chunk in self._transformed(_chunks(parts), steps):
+            for batch, chunk in transformed(_chunks(parts), steps, threads=self._threads):
                 tally.merge(chunk.tally)
-                changes.add(chunk)
+                changes.add(chunk.changed)
                 originals.write(chunk)
                 writer.write_batch(
                     batch.set_column(batch.num_columns - 1, schema.field(GEOMETRY), chunk.column)
@@ -125,20 +110,6 @@ class EmbeddedSpace:
             yield writer
         partial.replace(self._scratch / name)
 
-    def _transformed(
-        self, chunks: Iterable[tuple[pa.RecordBatch, Chunk]], steps: Sequence[Step]
-    ) -> Iterator[tuple[pa.RecordBatch, Chunk]]:
-        """The chunks after `steps`, in order; a few are in work at a time."""
-        ahead: deque[tuple[pa.RecordBatch, Future[Chunk]]] = deque()
-        with ThreadPoolExecutor(self._threads, thread_name_prefix="transform") as pool:
-            for batch, chunk in chunks:
-                ahead.append((batch, pool.submit(apply_steps, chunk, steps)))
-                if len(ahead) > self._threads + 1:
-                    done, future = ahead.popleft()
-                    yield done, future.result()
-            for done, future in ahead:
-                yield done, future.result()
-
 
 @dataclass(frozen=True, slots=True)
 class _Part:
@@ -149,77 +120,19 @@ class _Part:
     target: str
 
 
-class Originals:
-    """A Parquet file of geometries as they were before repair; no file when nothing was repaired."""
-
-    def __init__(self, path: Path) -> None:
-        self.rows = 0
-        self._path = path
-        self._writer: pq.ParquetWriter | None = None
-
-    def write(self, chunk: Chunk) -> None:
-        """Add the chunk's originals, in the CRS (PROJJSON) they were read in."""
-        found = chunk.repaired
-        if found is None:
-            return
-        if self._writer is None:
-            self._writer = pq.ParquetWriter(self._path, REPAIRED_SCHEMA, compression="zstd")
-        count = len(found.rows)
-        columns = ([chunk.name] * count, found.rows, found.reasons, [chunk.crs] * count, found.originals)
-        arrays = [
-            pa.array(values, field.type) for values, field in zip(columns, REPAIRED_SCHEMA, strict=True)
-        ]
-        self._writer.write_batch(pa.record_batch(arrays, schema=REPAIRED_SCHEMA))
-        self.rows += count
-
-    def keep(self, folder: Path) -> Path | None:
-        """Where the finished file now is: in `folder`; null when nothing was repaired."""
-        if self._writer is None:
-            return None
-        return self._path.replace(folder / self._path.name)
-
-    def __enter__(self) -> None:
-        """Nothing to open: the file is made with its first row."""
-
-    def __exit__(self, *_: object) -> None:
-        if self._writer is not None:
-            self._writer.close()
-
-
-def target_crs(steps: Sequence[Step], sources: Sequence[str], names: Sequence[str]) -> str:
-    """The CRS (PROJJSON) of the transformed table: the reprojection's target, else the one CRS of all parts.
-
-    Raises: CrsMixedError: no reprojection, and the parts differ.
-    """
-    for step in steps:
-        if isinstance(step, Reproject):
-            return json.dumps(projjson(resolve_crs(step.target)))
-    for name, crs in zip(names, sources, strict=True):
-        if not same_crs(resolve_crs(crs), resolve_crs(sources[0])):
-            raise CrsMixedError(first=names[0], other=name)
-    return sources[0]
-
-
 def _chunks(parts: Iterable[_Part]) -> Iterator[tuple[pa.RecordBatch, Chunk]]:
     for part in parts:
         crs = _crs(part.reader.schema)
         transform = transform_between(crs, part.target)
-        row = 0
+        first = 0
         for batch in split(part.reader):
             column = batch.column(GEOMETRY)
+            rows = np.arange(first, first + batch.num_rows)
             yield (
                 batch,
-                Chunk(source=column, column=column, crs=crs, transform=transform, name=part.name, row=row),
+                Chunk(source=column, column=column, crs=crs, transform=transform, name=part.name, rows=rows),
             )
-            row += batch.num_rows
-
-
-def split(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-    """The same rows in batches of at most CHUNK_ROWS rows and, where rows allow, CHUNK_BYTES bytes."""
-    for batch in batches:
-        rows = max(1, min(CHUNK_ROWS, CHUNK_BYTES * batch.num_rows // max(1, batch.nbytes)))
-        for start in range(0, batch.num_rows, rows):
-            yield batch.slice(start, rows)
+            first += batch.num_rows
 
 
 def _count(tally: Tally, column: pa.Array) -> None:

@@ -50,7 +50,7 @@ class Repaired:
 class Chunk:
     """Geometries on their way through the steps, and what the steps did to them.
 
-    `source` is the column as read, in `crs` (PROJJSON); `row` is the first row's number in the source `name`.
+    `source` is the column as read, in `crs` (PROJJSON); `rows` are the rows' numbers in the source `name`.
     `transform` null: they are in the target CRS already. `changed`: rows changed, by step name. `tally` counts
     what came out of the last step.
     """
@@ -60,7 +60,7 @@ class Chunk:
     crs: str
     transform: Transform | None
     name: str
-    row: int
+    rows: NDArray[np.int64]
     changed: dict[str, int] = field(default_factory=dict)
     repaired: Repaired | None = None
     tally: Tally = field(default_factory=Tally)
@@ -123,7 +123,7 @@ def _require_finite(chunk: Chunk) -> None:
     boxes = wkb.bounds(chunk.walk())
     lost = np.flatnonzero(np.isinf(boxes).any(axis=1))
     if lost.size:
-        raise CoordinatesUnprojectableError(source=chunk.name, row=chunk.row + int(lost[0]))
+        raise CoordinatesUnprojectableError(source=chunk.name, row=int(chunk.rows[lost[0]]))
 
 
 def _repair(chunk: Chunk, step: Repair) -> int:
@@ -151,17 +151,17 @@ def _mend(
     told = shapely.is_valid_reason(shapes)
     reasons = [MALFORMED if bad else str(reason) for bad, reason in zip(malformed, told, strict=True)]
     if step.policy == "reject":
-        first = chunk.row + int(rows[0])
+        first = int(chunk.rows[rows[0]])
         raise GeometryInvalidError(source=chunk.name, row=first, reason=reasons[0], count=len(rows))
     mended = _made_valid(shapes)
     lost = np.flatnonzero(shapely.is_missing(mended))
     if lost.size:
-        row = chunk.row + int(rows[lost[0]])
+        row = int(chunk.rows[rows[lost[0]]])
         raise GeometryUnrepairableError(source=chunk.name, row=row, reason=reasons[lost[0]])
     replaced = shapely.to_wkb(mended, flavor="iso", output_dimension=4, byte_order=1)
     chunk.replace(wkb.replace_rows(chunk.column, rows, replaced.tolist()))
     chunk.repaired = Repaired(
-        rows=tuple(int(chunk.row + row) for row in rows),
+        rows=tuple(chunk.rows[rows].tolist()),
         reasons=tuple(reasons),
         originals=tuple(chunk.source[int(row)].as_py() for row in rows),
     )
@@ -205,9 +205,9 @@ class Changes:
         self._steps = steps
         self._rows = dict.fromkeys((step.name for step in steps), 0)
 
-    def add(self, chunk: Chunk) -> None:
-        """Count a chunk that went through the steps."""
-        for name, rows in chunk.changed.items():
+    def add(self, changed: Mapping[str, int]) -> None:
+        """Count rows that the steps changed, by step name."""
+        for name, rows in changed.items():
             self._rows[name] += rows
 
     def effects(self) -> tuple[StepEffect, ...]:

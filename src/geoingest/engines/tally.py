@@ -25,6 +25,14 @@ class Tally:
             self._box[:2] = np.fmin(self._box[:2], np.fmin.reduce(boxes[:, :2]))
             self._box[2:] = np.fmax(self._box[2:], np.fmax.reduce(boxes[:, 2:]))
 
+    def add_rows(self, rows: int, *, code: int | None, box: tuple[float, float, float, float] | None) -> None:
+        """Count rows of one ISO WKB code (null: without geometry) that were summed up elsewhere."""
+        self.rows += rows
+        self._codes.add(code or 0)
+        if box is not None:
+            self._box[:2] = np.fmin(self._box[:2], box[:2])
+            self._box[2:] = np.fmax(self._box[2:], box[2:])
+
     def merge(self, other: Tally) -> None:
         """Count everything that `other` counted."""
         self.rows += other.rows

@@ -132,6 +132,18 @@ class LedgerUnavailableError(TransientError):
         super().__init__(f"ledger {ledger}: {reason}", hint="check that it is reachable and writable")
 
 
+class LedgerUriInvalidError(PermanentError):
+    """The ledger's address is no MongoDB URI. It may hold a password, so it is not shown."""
+
+    code = "LEDGER_URI_INVALID"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "the ledger's address is no valid MongoDB URI (not shown: it may hold a password)",
+            hint="GEOINGEST_LEDGER_URI=mongodb://USER:PASSWORD@HOST/DATABASE, name and password percent-encoded",
+        )
+
+
 class StoreUnavailableError(TransientError):
     """The object store does not take or give an object at the moment."""
 
@@ -140,6 +152,30 @@ class StoreUnavailableError(TransientError):
     def __init__(self, *, where: str, reason: str) -> None:
         super().__init__(
             f"{where}: {reason}", hint="check that the store is reachable, writable and not full"
+        )
+
+
+class StoreAccessDeniedError(PermanentError):
+    """The object store knows the credentials and refuses the act, or there are no credentials to show it."""
+
+    code = "STORE_ACCESS_DENIED"
+
+    def __init__(self, *, where: str, reason: str) -> None:
+        super().__init__(
+            f"{where}: access denied ({reason})",
+            hint="check the credentials that AWS variables, profile or role give, and what they may do",
+        )
+
+
+class BucketNotFoundError(PermanentError):
+    """The object store has no bucket of this name."""
+
+    code = "BUCKET_NOT_FOUND"
+
+    def __init__(self, *, bucket: str) -> None:
+        super().__init__(
+            f"there is no bucket {bucket}",
+            hint="create it, or name another: GEOINGEST_LANDING_BUCKET, GEOINGEST_LAKE_BUCKET",
         )
 
 

@@ -1,8 +1,9 @@
 """The local broker: delivers events in this process by the trigger table, with a broker's retries.
 
 It keeps Knative's rules where they matter to a stage: an answer of 2xx ends a delivery and its event is
-delivered next; no answer, 5xx, 404, 408, 409 and 429 are tried again after a back-off; at the end the
-event goes to the dead letter sink. It keeps nothing: the run document is what survives a crash.
+delivered next; no answer, 5xx, 404, 408, 409 and 429 are tried again after a back-off; at the end, and after any
+other answer at once, the event goes to the dead letter sink. It keeps nothing: the run document is what survives a
+crash. `http_broker` delivers to function servers by the same policy.
 """
 
 from __future__ import annotations
@@ -11,12 +12,14 @@ import time
 from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from itertools import count
 
 from geoingest.events import Event
 from geoingest.routing import subscriber_of
 from geoingest.runtime.delivery import Reply
 
 Subscriber = Callable[[Event], Reply]
+ACCEPTED = range(200, 300)
 RETRIED = frozenset({404, 408, 409, 429, *range(500, 600)})
 
 
@@ -26,6 +29,12 @@ class RetryPolicy:
 
     retries: int = 3
     backoff_s: float = 0.2
+
+    def pause_s(self, status: int, *, tries: int) -> float | None:
+        """How long to wait when try number `tries`, from 1, was answered with `status`; null: no more tries."""
+        if status not in RETRIED or tries > self.retries:
+            return None
+        return self.backoff_s * 2.0 ** (tries - 1)
 
 
 class LocalBroker:
@@ -55,11 +64,12 @@ class LocalBroker:
                 queue.append(reply.event)
 
     def _deliver(self, subscriber: Subscriber, event: Event) -> Reply:
-        for attempt in range(self._policy.retries + 1):
-            if attempt:
-                time.sleep(self._policy.backoff_s * 2 ** (attempt - 1))
+        for tries in count(1):
             reply = subscriber(event)
-            if reply.status not in RETRIED:
-                return reply
-        self._dead_letter(event)
+            pause_s = self._policy.pause_s(reply.status, tries=tries)
+            if pause_s is None:
+                break
+            time.sleep(pause_s)
+        if reply.status not in ACCEPTED:
+            self._dead_letter(event)
         return reply

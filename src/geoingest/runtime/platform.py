@@ -25,22 +25,53 @@ class Platform:
 
 @contextmanager
 def open_platform(settings: Settings) -> Iterator[Platform]:
-    """The platform of a local home, its ledger brought up to date; closed at the end.
+    """The platform that the settings choose, its ledger brought up to date; closed at the end.
 
-    Raises: LedgerUnavailableError: the ledger's file cannot be opened or written.
+    Raises: LedgerUnavailableError, LedgerUriInvalidError, StoreAccessDeniedError.
     """
     from geoingest.stores.ledger.migrations import apply_migrations
-    from geoingest.stores.ledger.sqlite import SqliteDocuments
-    from geoingest.stores.objects.directory import DirectoryObjects
 
-    documents = SqliteDocuments(settings.ledger / "ledger.sqlite")
-    try:
+    with open_documents(settings) as documents:
         apply_migrations(documents)
         yield Platform(
             settings=settings,
             documents=documents,
-            objects=DirectoryObjects(settings.home),
+            objects=open_objects(settings),
             holder=f"{socket.gethostname()}/{os.getpid()}",
         )
+
+
+@contextmanager
+def open_documents(settings: Settings) -> Iterator[Documents]:
+    """The ledger as it is, perhaps not up to date; closed at the end.
+
+    Raises: LedgerUnavailableError, LedgerUriInvalidError.
+    """
+    documents = _mongo(settings.ledger_uri) if settings.ledger_uri else _sqlite(settings)
+    try:
+        yield documents
     finally:
         documents.close()
+
+
+def open_objects(settings: Settings) -> ObjectStore:
+    """The buckets. A laptop never loads what the others need: each adapter is imported when it is chosen."""
+    if settings.object_store == "s3":
+        from geoingest.stores.objects.s3 import S3Objects
+
+        return S3Objects()
+    from geoingest.stores.objects.directory import DirectoryObjects
+
+    return DirectoryObjects(settings.home)
+
+
+def _mongo(uri: str) -> Documents:
+    from geoingest.stores.ledger.mongo import MongoDocuments
+
+    return MongoDocuments(uri)
+
+
+def _sqlite(settings: Settings) -> Documents:
+    from geoingest.stores.ledger.sqlite import SqliteDocuments
+
+    return SqliteDocuments(settings.ledger / "ledger.sqlite")

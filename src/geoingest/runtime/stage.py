@@ -44,11 +44,17 @@ class Task:
     work_dir: Path
     threads: int
     on_rows: Progress
+    postgis_dsn: str | None = field(default=None, repr=False)
 
     def space(self) -> Space:
         """The run's transient space, in the engine that its plan names."""
         return open_space(
-            engine=self.run.engine, scratch=self.scratch, work_dir=self.work_dir, threads=self.threads
+            engine=self.run.engine,
+            run_id=self.run.run_id,
+            dsn=self.postgis_dsn,
+            scratch=self.scratch,
+            work_dir=self.work_dir,
+            threads=self.threads,
         )
 
 

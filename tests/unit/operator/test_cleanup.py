@@ -119,7 +119,7 @@ def test_a_dead_letter_fails_the_run_with_what_last_stood_in_the_way(platform, t
         platform.documents, run_id=planned.run.run_id, stage="load", token="word", holder="h", lease_s=60
     )
     release_claim(platform.documents, claim, RunError(code="STORE_UNAVAILABLE", message="away", stage="load"))
-    take_dead_letter(platform, planned.event)
+    take_dead_letter(platform, planned.event, has_outbox=False)
     run = get_run(platform.documents, planned.run.run_id)
     assert (run.status, run.error.code) == (RunStatus.FAILURE, "STORE_UNAVAILABLE")
     assert traces(platform) == ([], [], [])
@@ -131,6 +131,6 @@ def test_a_dead_letter_after_a_defect_says_only_the_stable_code(platform, tmp_pa
         platform.documents, run_id=planned.run.run_id, stage="load", token="word", holder="h", lease_s=60
     )
     release_claim(platform.documents, claim, RunError(code="INTERNAL", message="ZeroDivisionError"))
-    take_dead_letter(platform, planned.event)
+    take_dead_letter(platform, planned.event, has_outbox=False)
     error = get_run(platform.documents, planned.run.run_id).error
     assert (error.code, "ZeroDivision" in error.message) == ("DELIVERY_EXHAUSTED", False)

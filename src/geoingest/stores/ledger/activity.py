@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import uuid
-from datetime import UTC, datetime
 from typing import Any
 
 from geoingest.model.records import Activity
+from geoingest.stores.ledger.clock import ledger_now
 from geoingest.stores.ledger.collections import ACTIVITY
 from geoingest.stores.ledger.documents import Documents
 
@@ -26,7 +26,7 @@ def record_activity(
     resource_type, resource_id = resource
     activity = Activity(
         activity_id=str(uuid.uuid5(NAMESPACE, f"{action}/{resource_type}/{resource_id}")),
-        timestamp=datetime.now(UTC),
+        timestamp=ledger_now(),
         user=user,
         action=action,
         resource_type=resource_type,

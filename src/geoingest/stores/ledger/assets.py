@@ -1,14 +1,14 @@
 """Assets in the ledger: claiming a version, committing it with its lineage, taking back a claim.
 
 A version is claimed as a `pending` asset before its object is uploaded, so that an object in the lake
-always has a record; it becomes visible by one flip to `available`.
+always has a record; it becomes visible by one flip to `available`, once its run says that it succeeded.
 """
 
 from __future__ import annotations
 
 import uuid
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from geoingest.errors.run import DatasetKindDiffersError, LedgerUnavailableError
@@ -16,8 +16,8 @@ from geoingest.model.asset import Asset, AssetKind, AssetStatus
 from geoingest.model.records import LineageEdge
 from geoingest.model.run import Run, RunStatus
 from geoingest.naming import asset_key
-from geoingest.stores.ledger.activity import record_activity
-from geoingest.stores.ledger.collections import ASSETS, DATASETS, LINEAGE, MANIFESTS
+from geoingest.stores.ledger.clock import ledger_now
+from geoingest.stores.ledger.collections import ASSETS, LINEAGE
 from geoingest.stores.ledger.documents import Documents
 
 # Each try loses only against another run that won its version; more in a row means a broken ledger.
@@ -39,7 +39,7 @@ def claim_version(
         if latest and latest[0]["kind"] != kind:
             raise DatasetKindDiffersError(dataset_id=run.dataset_id, kind=kind, existing=latest[0]["kind"])
         version = latest[0]["version"] + 1 if latest else 1
-        now = datetime.now(UTC)
+        now = ledger_now()
         asset = Asset(
             asset_id=str(uuid.uuid5(uuid.UUID(run.run_id), "asset")),
             dataset_id=run.dataset_id,
@@ -71,28 +71,24 @@ def previous_asset(documents: Documents, asset: Asset) -> Asset | None:
 def commit_asset(
     documents: Documents, run: Run, asset: Asset, edges: Sequence[LineageEdge], now: datetime
 ) -> dict[str, Any]:
-    """Make the asset available with its lineage, and return the run's values that say so.
+    """Write what was measured into the run's pending asset, and its lineage; the run's values that end it.
 
-    Belongs inside the transaction that ends the export stage. The lineage is written before the flip.
+    Belongs inside `finish_stage`. Nothing is visible before the run says so: `settle_run` does the flip.
     """
     for edge in edges:
-        documents.insert_new(LINEAGE.name, edge.model_dump())
-    values = asset.model_copy(update={"status": AssetStatus.AVAILABLE, "updated_at": now}).model_dump()
-    documents.update(ASSETS.name, {"asset_id": asset.asset_id}, values)
-    newer = {"dataset_id": asset.dataset_id, "latest_version": {"$lt": asset.version}}
-    documents.update(
-        DATASETS.name, newer, {"latest_version": asset.version, "kind": asset.kind, "updated_at": now}
-    )
-    ended = {"status": RunStatus.SUCCESS, "error": None, "completed_at": now, "updated_at": now}
-    documents.update(MANIFESTS.name, {"manifest_id": run.manifest_id}, ended)
-    record_activity(
-        documents,
-        user=run.operator,
-        action="run_success",
-        resource=("run", run.run_id),
-        details={"asset_id": asset.asset_id, "dataset_id": asset.dataset_id, "version": asset.version},
-    )
-    return ended | {"asset_id": asset.asset_id}
+        if not documents.insert_new(LINEAGE.name, edge.model_dump()):
+            # An earlier try was cut short; the version before may be another one by now.
+            documents.update(LINEAGE.name, {"edge_id": edge.edge_id}, edge.model_dump())
+    pending = {"asset_id": asset.asset_id, "run_id": run.run_id, "status": AssetStatus.PENDING}
+    values = asset.model_copy(update={"status": AssetStatus.PENDING, "updated_at": now}).model_dump()
+    documents.update(ASSETS.name, pending, values)
+    return {
+        "status": RunStatus.SUCCESS,
+        "error": None,
+        "asset_id": asset.asset_id,
+        "completed_at": now,
+        "updated_at": now,
+    }
 
 
 def pending_assets(documents: Documents, *, run_id: str | None = None) -> list[Asset]:
@@ -104,5 +100,12 @@ def pending_assets(documents: Documents, *, run_id: str | None = None) -> list[A
 
 
 def remove_pending(documents: Documents, asset: Asset) -> None:
-    """Give back a version that will never be available; its objects must be gone before."""
-    documents.delete(ASSETS.name, {"asset_id": asset.asset_id, "status": AssetStatus.PENDING})
+    """Give back a version that will never be available, with its lineage; its objects must be gone before."""
+    pending = {"asset_id": asset.asset_id, "status": AssetStatus.PENDING}
+
+    def remove() -> None:
+        if documents.find(ASSETS.name, pending, limit=1):
+            documents.delete(LINEAGE.name, {"target_asset_id": asset.asset_id})
+            documents.delete(ASSETS.name, pending)
+
+    documents.transact(remove)

@@ -6,30 +6,28 @@ is a pass-through and the SQLite adapter a translation. What the documents mean 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from contextlib import AbstractContextManager
-from typing import Any, Protocol
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Protocol, TypeVar
 
-# A stored document: JSON values and timezone-aware datetimes.
+# A stored document: JSON values and timezone-aware datetimes. A datetime comes back exact to the millisecond
+# at least, as a datetime or as ISO 8601 text in UTC; the models read both.
 Document = dict[str, Any]
 # Dotted path to a value (equality) or to {"$in"|"$ne"|"$lt"|"$gt": value}; "$or" takes a list of filters.
 Filter = Mapping[str, Any]
 # Dotted path and 1 (ascending) or -1.
 Sort = Sequence[tuple[str, int]]
+T = TypeVar("T")
 
 
-class DuplicateError(Exception):
-    """A unique index already holds such a document; never leaves the ledger package."""
+class DocumentInvalidError(Exception):
+    """A document breaks the schema of its collection: a defect of the program, never the fault of an input."""
 
 
 class Documents(Protocol):
-    """One ledger. Every call is atomic; calls inside `transaction()` are visible together or not at all."""
-
-    def insert(self, collection: str, document: Document) -> None:
-        """Store a new document. Raises: DuplicateError: its key or another unique index is taken."""
+    """One ledger. Every call is atomic; what a document's unique indexes speak of, the document has."""
 
     def insert_new(self, collection: str, document: Document) -> bool:
-        """True when the document was stored, False when a unique index already holds such a one."""
+        """True when the document was stored, False when its key or another unique index is taken."""
 
     def find(
         self, collection: str, where: Filter, *, sort: Sort = (), limit: int | None = None
@@ -42,11 +40,19 @@ class Documents(Protocol):
     def delete(self, collection: str, where: Filter) -> int:
         """How many documents were removed."""
 
-    def transaction(self) -> AbstractContextManager[None]:
-        """A scope whose writes are committed at its end, or undone when it raises."""
+    def transact(self, work: Callable[[], T]) -> T:
+        """What `work` returns; its writes become visible together, or not at all when it raises.
+
+        `work` may be run several times, so it has no effect but on this ledger. Inside another `transact` it is
+        part of that one. A MongoDB server that is no replica set has no transactions: there each write is
+        visible at once and stays, so `work` writes in an order that may be cut anywhere (see `settling`).
+        """
 
     def create(self, collection: str) -> None:
         """Make sure that the collection and its declared indexes exist."""
+
+    def constrain(self, collection: str, schema: Mapping[str, Any]) -> None:
+        """From now on refuse documents that break the `$jsonSchema`, where the store can check one."""
 
     def close(self) -> None:
         """Release the connection; the object is not usable afterwards."""

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
 
+from geoingest.stores.ledger.clock import ledger_now
 from geoingest.stores.ledger.collections import COLLECTIONS, MIGRATIONS
 from geoingest.stores.ledger.documents import Documents
+from geoingest.stores.ledger.validators import MODELS, collection_schema
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +25,16 @@ def _create_collections(documents: Documents) -> None:
         documents.create(name)
 
 
-STEPS = (Migration(1, "collections and their indexes", _create_collections),)
+def _constrain_documents(documents: Documents) -> None:
+    for name in MODELS:
+        documents.constrain(name, collection_schema(name))
+
+
+STEPS = (
+    Migration(1, "collections and their indexes", _create_collections),
+    # A changed model needs a further step with this same function: a test compares.
+    Migration(2, "documents must fit their models", _constrain_documents),
+)
 
 
 def apply_migrations(documents: Documents) -> list[int]:
@@ -34,7 +44,7 @@ def apply_migrations(documents: Documents) -> list[int]:
     pending = [step for step in STEPS if step.number not in done]
     for step in pending:
         step.apply(documents)
-        applied_at = datetime.now(UTC)
+        applied_at = ledger_now()
         documents.insert_new(
             MIGRATIONS.name, {"number": step.number, "title": step.title, "applied_at": applied_at}
         )

@@ -9,14 +9,16 @@ from __future__ import annotations
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any, Literal
 
 from geoingest.model.records import Dataset, ManifestRecord
 from geoingest.model.run import STAGES, Run, RunError, RunStatus, StageStatus
 from geoingest.stores.ledger.activity import record_activity
+from geoingest.stores.ledger.clock import ledger_now
 from geoingest.stores.ledger.collections import DATASETS, MANIFESTS, RUNS
 from geoingest.stores.ledger.documents import Documents
+from geoingest.stores.ledger.settling import settle_run
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,24 +45,25 @@ class Refusal:
 
 def register_run(documents: Documents, *, run: Run, manifest: ManifestRecord, dataset: Dataset) -> Run:
     """The run as it stands in the ledger: `run`, or the earlier one with its id when it was registered before."""
-    with documents.transaction():
+
+    def register() -> bool:
+        # The run last: it is what others act upon. The log is written again, should the first try have been cut.
         documents.insert_new(DATASETS.name, dataset.model_dump())
         documents.insert_new(MANIFESTS.name, manifest.model_dump())
-        if documents.insert_new(RUNS.name, run.model_dump()):
-            record_activity(
-                documents,
-                user=run.operator,
-                action="create_manifest",
-                resource=("manifest", manifest.manifest_id),
-            )
-            record_activity(documents, user=run.operator, action="run_started", resource=("run", run.run_id))
-            return run
-    return get_run(documents, run.run_id) or run
+        new = documents.insert_new(RUNS.name, run.model_dump())
+        manifested = ("manifest", manifest.manifest_id)
+        record_activity(documents, user=run.operator, action="create_manifest", resource=manifested)
+        record_activity(documents, user=run.operator, action="run_started", resource=("run", run.run_id))
+        return new
+
+    new = documents.transact(register)
+    return run if new else get_run(documents, run.run_id) or run
 
 
 def reject_manifest(documents: Documents, manifest: ManifestRecord) -> None:
     """Record a manifest that never ran, with its reasons."""
-    with documents.transaction():
+
+    def reject() -> None:
         documents.insert_new(MANIFESTS.name, manifest.model_dump())
         details = {"code": manifest.error.code, "message": manifest.error.message} if manifest.error else {}
         record_activity(
@@ -70,6 +73,8 @@ def reject_manifest(documents: Documents, manifest: ManifestRecord) -> None:
             resource=("manifest", manifest.manifest_id),
             details=details,
         )
+
+    documents.transact(reject)
 
 
 def get_run(documents: Documents, run_id: str) -> Run | None:
@@ -89,7 +94,7 @@ def claim_stage(
         return Refusal(reason="done", reply=run.stages[stage].reply)
     if run.status is not RunStatus.RUNNING or not _reached(run, stage):
         return Refusal(reason="ignored")
-    claim_id, now = uuid.uuid4().hex, datetime.now(UTC)
+    claim_id, now = uuid.uuid4().hex, ledger_now()
     at = f"stages.{stage}"
     free = {f"{at}.status": StageStatus.WAITING}
     expired = {f"{at}.status": StageStatus.RUNNING, f"{at}.expires_at": {"$lt": now}}
@@ -115,7 +120,7 @@ def _reached(run: Run, stage: str) -> bool:
 
 def renew_claim(documents: Documents, claim: Claim, *, lease_s: float) -> bool:
     """False when the claim is no longer ours: it ran out and was taken, or the run was ended."""
-    now = datetime.now(UTC)
+    now = ledger_now()
     values = {f"stages.{claim.stage}.expires_at": now + timedelta(seconds=lease_s), "updated_at": now}
     return documents.update(RUNS.name, _held(claim), values) == 1
 
@@ -128,7 +133,7 @@ def release_claim(documents: Documents, claim: Claim, error: RunError) -> None:
         f"{at}.claim_id": None,
         f"{at}.expires_at": None,
         f"{at}.last_error": error.model_dump(mode="json"),
-        "updated_at": datetime.now(UTC),
+        "updated_at": ledger_now(),
     }
     documents.update(RUNS.name, _held(claim), values)
 
@@ -142,56 +147,51 @@ def finish_stage(
     warnings: tuple[str, ...] = (),
     commit: Callable[[Documents, datetime], dict[str, Any]] | None = None,
 ) -> bool:
-    """Record the stage as done with its reply; False, and nothing written, when the claim was lost.
+    """Record the stage as done with its reply; False, and nothing changed, when the claim was lost.
 
     `commit` does what belongs to the same transaction (the asset and its lineage) and returns further
     values for the run document.
     """
-    now = datetime.now(UTC)
-    with documents.transaction():
+    now = ledger_now()
+
+    def finish() -> bool:
         values = _ended(claim, StageStatus.DONE, reply, now) | {f"stages.{claim.stage}.result": result}
-        if documents.update(RUNS.name, _held(claim), values | _warned(claim, warnings)) == 0:
-            return False
+        values |= _warned(claim, warnings)
         if commit is not None:
-            documents.update(RUNS.name, {"run_id": claim.run.run_id}, commit(documents, now))
-    return True
+            # Taking hold of the run document first keeps everybody else from ending it meanwhile.
+            if documents.update(RUNS.name, _held(claim), {"updated_at": now}) == 0:
+                return False
+            values |= commit(documents, now)
+        return _settled(documents, claim.run, _held(claim), values)
+
+    return documents.transact(finish)
 
 
 def fail_stage(documents: Documents, claim: Claim, *, error: RunError, reply: str) -> bool:
     """End the run as failed at this stage; False, and nothing written, when the claim was lost."""
-    now = datetime.now(UTC)
-    with documents.transaction():
-        values = _ended(claim, StageStatus.FAILED, reply, now)
-        if documents.update(RUNS.name, _held(claim), values) == 0:
-            return False
-        _end_run(documents, claim.run, RunStatus.FAILURE, error, now)
-    return True
+    now = ledger_now()
+    values = _ended(claim, StageStatus.FAILED, reply, now) | _over(RunStatus.FAILURE, error, now)
+    return documents.transact(lambda: _settled(documents, claim.run, _held(claim), values))
 
 
 def end_run(documents: Documents, run: Run, *, status: RunStatus, error: RunError) -> bool:
     """End a running run from outside its stages (cancel, abandon, dead letter); False when it had ended."""
-    now = datetime.now(UTC)
-    with documents.transaction():
-        current = get_run(documents, run.run_id)
-        if current is None or current.status is not RunStatus.RUNNING:
-            return False
-        _end_run(documents, current, status, error, now)
+    running = {"run_id": run.run_id, "status": RunStatus.RUNNING}
+    values = _over(status, error, ledger_now())
+    return documents.transact(lambda: _settled(documents, run, running, values))
+
+
+def _settled(documents: Documents, run: Run, where: dict[str, Any], values: dict[str, Any]) -> bool:
+    if documents.update(RUNS.name, where, values) == 0:
+        return False
+    changed = get_run(documents, run.run_id)
+    if changed is not None:
+        settle_run(documents, changed)
     return True
 
 
-def _end_run(documents: Documents, run: Run, status: RunStatus, error: RunError, now: datetime) -> None:
-    values = {
-        "status": status,
-        "error": error.model_dump(mode="json"),
-        "completed_at": now,
-        "updated_at": now,
-    }
-    documents.update(RUNS.name, {"run_id": run.run_id, "status": RunStatus.RUNNING}, values)
-    documents.update(MANIFESTS.name, {"manifest_id": run.manifest_id}, values)
-    details = {"code": error.code, "message": error.message, "stage": error.stage}
-    record_activity(
-        documents, user=run.operator, action=f"run_{status}", resource=("run", run.run_id), details=details
-    )
+def _over(status: RunStatus, error: RunError, now: datetime) -> dict[str, Any]:
+    return {"status": status, "error": error.model_dump(mode="json"), "completed_at": now, "updated_at": now}
 
 
 def _held(claim: Claim) -> dict[str, Any]:

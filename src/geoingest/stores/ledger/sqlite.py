@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import sqlite3
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,7 +17,7 @@ from typing import Any
 
 from geoingest.errors.run import LedgerUnavailableError
 from geoingest.stores.ledger.collections import COLLECTIONS, Index
-from geoingest.stores.ledger.documents import Document, DuplicateError, Filter, Sort
+from geoingest.stores.ledger.documents import Document, Filter, Sort, T
 
 # How long a writer waits for another process; a commit takes milliseconds, so this is a stuck one.
 BUSY_TIMEOUT_S = 30.0
@@ -30,7 +30,6 @@ class SqliteDocuments:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._lock = threading.RLock()
-        self._depth = 0
         with self._translated():
             path.parent.mkdir(parents=True, exist_ok=True)
             self._connection = sqlite3.connect(
@@ -47,13 +46,11 @@ class SqliteDocuments:
             for index in COLLECTIONS[collection].indexes:
                 self._execute(_index_ddl(collection, index))
 
-    def insert(self, collection: str, document: Document) -> None:
-        """Store a new document. Raises: DuplicateError: its key or another unique index is taken."""
-        if not self.insert_new(collection, document):
-            raise DuplicateError(collection)
+    def constrain(self, collection: str, schema: Mapping[str, Any]) -> None:
+        """Nothing: SQLite has no JSON schema, and nobody but geoingest writes into the file."""
 
     def insert_new(self, collection: str, document: Document) -> bool:
-        """True when the document was stored, False when a unique index already holds such a one."""
+        """True when the document was stored, False when its key or another unique index is taken."""
         key = document[COLLECTIONS[collection].key]
         statement = f'INSERT INTO "{_known(collection)}" (id, doc) VALUES (?, ?) ON CONFLICT DO NOTHING'  # noqa: S608  a declared name
         with self._translated():
@@ -68,7 +65,9 @@ class SqliteDocuments:
         statement = f'SELECT doc FROM "{_known(collection)}" WHERE {condition}'  # noqa: S608  values are bound
         statement += f" ORDER BY {order}" if order else ""
         statement += f" LIMIT {int(limit)}" if limit is not None else ""
-        with self._translated():
+        # Fetched under the lock: a cursor that is still open pins a snapshot, and when another process has written
+        # since, the next write of this connection fails at once instead of waiting.
+        with self._translated(), self._lock:
             return [json.loads(doc) for (doc,) in self._execute(statement, *values).fetchall()]
 
     def update(self, collection: str, where: Filter, values: Mapping[str, Any]) -> int:
@@ -86,32 +85,29 @@ class SqliteDocuments:
         with self._translated():
             return self._execute(f'DELETE FROM "{_known(collection)}" WHERE {condition}', *bound).rowcount  # noqa: S608  values are bound
 
-    @contextmanager
-    def transaction(self) -> Iterator[None]:
-        """A scope whose writes are committed at its end, or undone when it raises; scopes may nest."""
+    def transact(self, work: Callable[[], T]) -> T:
+        """What `work` returns; its writes are committed together, or undone when it raises."""
         with self._lock:
-            outermost = self._depth == 0
-            if outermost:
-                with self._translated():
-                    # IMMEDIATE takes the write lock first: a reader that turns writer could deadlock.
-                    self._execute("BEGIN IMMEDIATE")
-            self._depth += 1
+            if self._connection.in_transaction:
+                return work()
+            with self._translated():
+                # IMMEDIATE takes the write lock first: a reader that turns writer could deadlock.
+                self._execute("BEGIN IMMEDIATE")
             try:
-                yield
+                result = work()
+                with self._translated():
+                    self._execute("COMMIT")
             except BaseException:
-                if outermost:
+                if self._connection.in_transaction:
                     self._execute("ROLLBACK")
                 raise
-            else:
-                if outermost:
-                    with self._translated():
-                        self._execute("COMMIT")
-            finally:
-                self._depth -= 1
+            return result
 
     def close(self) -> None:
         """Release the connection; the object is not usable afterwards."""
-        self._connection.close()
+        # Closing under another thread's statement would end the process.
+        with self._lock:
+            self._connection.close()
 
     def _execute(self, statement: str, *values: object) -> sqlite3.Cursor:
         with self._lock:

@@ -21,7 +21,7 @@ from geoingest.errors.run import (
     SourceNotFoundError,
     StoreUnavailableError,
 )
-from geoingest.stores.objects.port import ObjectInfo
+from geoingest.stores.objects.port import ObjectInfo, check_key
 
 # Names of files that are being written: never listed, removed by the janitor once they are old.
 PARTIAL_PREFIX = ".partial-"
@@ -42,9 +42,13 @@ class DirectoryObjects:
     def list(self, bucket: str, prefix: str) -> Iterator[ObjectInfo]:
         """The objects whose key starts with `prefix`, in key order."""
         top = self.root / bucket
-        keys = sorted(p.relative_to(top).as_posix() for p in top.rglob("*") if p.is_file())
+        # Only the folder that the prefix names is walked: a bucket can hold much else.
+        folder = top / prefix.rpartition("/")[0].lstrip("/")
+        with _translated(folder):
+            keys = sorted(p.relative_to(top).as_posix() for p in folder.rglob("*") if p.is_file())
         for key in keys:
-            if key.startswith(prefix) and not Path(key).name.startswith(PARTIAL_PREFIX):
+            # A name with a backslash is no key: one such file may not hide the others.
+            if key.startswith(prefix) and "\\" not in key and not Path(key).name.startswith(PARTIAL_PREFIX):
                 info = self.head(bucket, key)
                 if info is not None:
                     yield info
@@ -87,6 +91,9 @@ class DirectoryObjects:
         with _translated(target):
             if source.is_file():
                 _rename(source, target)
+                # Of two links to one file a rename takes neither away.
+                if source.exists() and source.samefile(target):
+                    source.unlink()
 
     def delete(self, bucket: str, key: str) -> None:
         """Remove the object and the folders that it leaves empty; nothing happens when it is not there."""
@@ -97,11 +104,9 @@ class DirectoryObjects:
 
     def path(self, bucket: str, key: str) -> Path:
         """Where the object's file is or would be. Raises: ObjectKeyInvalidError: the key leaves its bucket."""
-        parts = key.split("/")
-        if not key or any(part in ("", ".", "..") for part in parts) or "\0" in key or "\\" in key:
-            raise ObjectKeyInvalidError(key=key)
+        check_key(key)
         top = self.root / bucket
-        path = top.joinpath(*parts)
+        path = top.joinpath(*key.split("/"))
         if not path.parent.resolve().is_relative_to(top.resolve()):
             raise ObjectKeyInvalidError(key=key)
         return path

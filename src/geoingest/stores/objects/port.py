@@ -1,7 +1,7 @@
 """The object store's port: objects in buckets, files in and out.
 
-Keys are `/`-separated and relative. An ETag names one content of one key: reading with it fails rather
-than giving other bytes. Nothing here knows what the objects hold.
+Keys are `/`-separated and relative, also where a store would take others. An ETag names one content of one
+key: reading with it fails rather than giving other bytes. Nothing here knows what the objects hold.
 """
 
 from __future__ import annotations
@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Protocol
+
+from geoingest.errors.run import ObjectKeyInvalidError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,6 +29,12 @@ class ObjectInfo:
     def uri(self) -> str:
         """`s3://bucket/key`."""
         return f"s3://{self.bucket}/{self.key}"
+
+
+def check_key(key: str) -> None:
+    """Raises: ObjectKeyInvalidError: a key that is empty, absolute, or would climb if it were a path."""
+    if any(part in ("", ".", "..") for part in key.split("/")) or "\0" in key or "\\" in key:
+        raise ObjectKeyInvalidError(key=key)
 
 
 class ObjectStore(Protocol):
