@@ -5,6 +5,7 @@ The library is loaded with the first delivery or the first question, not at the 
 
 from __future__ import annotations
 
+import threading
 from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 BUCKETS = (0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600)
 # The outcomes in which a stage worked to its end.
 WORKED = ("done", "failed")
+_making = threading.Lock()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,8 +53,14 @@ def exposition() -> tuple[bytes, str]:
     return generate_latest(), CONTENT_TYPE_LATEST
 
 
-@cache
 def _instruments() -> Instruments:
+    # A cache alone would let two first deliveries at once both register: the library refuses the second.
+    with _making:
+        return _made()
+
+
+@cache
+def _made() -> Instruments:
     from prometheus_client import Counter, Histogram
 
     return Instruments(
